@@ -1,0 +1,289 @@
+//! One command sent to one device: its record and the words of its history.
+
+use crate::intent::{Attributes, DeviceId, ExecutionId, Intent, Json};
+use std::sync::Arc;
+
+/// Where an execution stands. The last five are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Durable, not yet with a broker.
+    Queued,
+    /// A broker has it.
+    Sent,
+    /// The device has it.
+    Acked,
+    /// The device did it.
+    Succeeded,
+    /// The device could not, or the host could not reach it.
+    Failed,
+    /// The device would not.
+    Rejected,
+    /// Its time to live was over.
+    TimedOut,
+    /// Somebody took it back.
+    Canceled,
+}
+
+impl State {
+    /// Whether nothing but a late answer can still happen.
+    pub fn is_final(self) -> bool {
+        self >= Self::Succeeded
+    }
+}
+
+/// How far a command got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Durable.
+    Accepted,
+    /// With a broker.
+    Sent,
+    /// With the device.
+    Acked,
+    /// At its end.
+    Ended,
+}
+
+/// Why something did not happen. Codes that begin with `$` are the host's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// For programs.
+    pub code: String,
+    /// For people, a sentence.
+    pub text: String,
+    /// What else is known, as JSON.
+    pub detail: Option<Json>,
+}
+
+impl Reason {
+    /// A reason without detail.
+    pub fn new(code: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { code: code.into(), text: text.into(), detail: None }
+    }
+}
+
+/// The device's verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did it; what it answered, as JSON.
+    Succeeded(Option<Json>),
+    /// It could not.
+    Failed(Reason),
+    /// It would not.
+    Rejected(Reason),
+}
+
+/// What happens to a command whose device is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenAway {
+    /// It fails with `$AWAY`.
+    Fail,
+    /// It waits until its time to live is over.
+    Queue,
+}
+
+/// What gives way when a queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// The new command is refused with `$QUEUE_FULL`.
+    RefuseNewest,
+    /// The oldest that is still queued is canceled with `$REPLACED`.
+    DropOldest,
+}
+
+/// How a command is to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// From submission, in milliseconds; more than 0.
+    pub ttl_ms: u32,
+    /// What counts as success: `Sent`, `Acked` or `Ended` (the device's outcome). Already lowered by the caller of the
+    /// machine to what the device's dialect tells.
+    pub succeeds_at: Stage,
+    /// Whether `succeeds_at` was lowered from what the caller wished: the reason at the end is `$DELIVERED_ONLY`.
+    pub lowered: bool,
+    /// What happens when the device is not there.
+    pub when_away: WhenAway,
+    /// The queue it waits in: one per device, origin and name.
+    pub queue: Arc<str>,
+    /// The next of the queue goes out when this one got this far.
+    pub window: Stage,
+    /// Items of the queue that may be `Queued` for one device.
+    pub queue_limit: u32,
+    /// What gives way when that many wait.
+    pub overflow: Overflow,
+    /// Dispatches that may come to nothing (lost with no receipt) before it fails with `$UNDELIVERED`; at least 1.
+    pub attempts: u32,
+}
+
+/// Which node carries an open execution, and until when it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Name of the node; constant with SQLite.
+    pub node: Arc<str>,
+    /// When another node may take it over, in milliseconds since 1970; `u64::MAX` with SQLite.
+    pub lease_until_ms: u64,
+}
+
+/// The key under which an attempt was dispatched, and the device whose session may answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Correlation {
+    /// The device whose session answers.
+    pub reporter: DeviceId,
+    /// What it answers with.
+    pub key: String,
+}
+
+/// The caller's key against doubles, and a fingerprint of what it was used for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub key: String,
+    /// Hash over device and canonical intent (RFC 8785), made by the shell.
+    pub fingerprint: u64,
+}
+
+/// What a handler's `resume` is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// What the device answered to the step before.
+    Outcome(Outcome),
+    /// The time the handler set for the step is over.
+    Silence,
+}
+
+/// What an open execution is waiting for. Kept with the record, so that a restart goes on where it stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// For its turn: the device is away or the window is shut.
+    Waiting,
+    /// For `handler.start` and `southbound.dispatch`.
+    Planning,
+    /// For `handler.resume` with this reply, and the dispatch of what it plans.
+    Resuming(Reply),
+    /// For the broker to take what was dispatched.
+    HandingOver,
+    /// For receipts and the outcome.
+    AwaitingReply,
+    /// For nothing.
+    Ended,
+}
+
+/// One command sent to one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Given by the host.
+    pub id: ExecutionId,
+    /// The device it is for.
+    pub device: DeviceId,
+    /// The device whose session carries it: the gateway of a sub-device, else the device itself.
+    pub holder: DeviceId,
+    /// What is wanted.
+    pub intent: Intent,
+    /// How.
+    pub options: Options,
+    /// The dialect that submitted it, or `admin`.
+    pub origin: Arc<str>,
+    /// The origin's own id for it.
+    pub alias: Option<String>,
+    /// Opaque, for the origin.
+    pub context: Option<Json>,
+    /// At most 8, indexed by the store.
+    pub labels: Attributes,
+    /// Against doubles.
+    pub idempotency: Option<Idempotency>,
+    /// Who carries it.
+    pub owner: Owner,
+    /// Name of the handler that plans it; none: the intent is the frame.
+    pub handler: Option<Arc<str>>,
+    /// Digests of the plugins that planned it, `name` and hex digest.
+    pub digests: Attributes,
+    /// Where it stands.
+    pub state: State,
+    /// What it waits for.
+    pub phase: Phase,
+    /// Sequence number of its newest transition; the first is 1.
+    pub version: u64,
+    /// Counts dispatches, from 1; 0 before the first. Each step of a handler and each repetition is one.
+    pub attempt: u32,
+    /// Dispatches that came to nothing.
+    pub lost: u32,
+    /// What this attempt dispatched.
+    pub frames: Vec<Intent>,
+    /// What the handler wants back at `resume`.
+    pub handler_state: Option<Json>,
+    /// When `resume` is called with silence, in milliseconds since 1970.
+    pub step_deadline_ms: Option<u64>,
+    /// Keys of every attempt, newest last; at most [`Execution::CORRELATIONS_MAX`] are kept.
+    pub correlations: Vec<(u32, Correlation)>,
+    /// PUBACKs of this attempt that are still missing.
+    pub receipts_missing: u32,
+    /// The device's verdict.
+    pub outcome: Option<Outcome>,
+    /// Why it ended without one, or `$DELIVERED_ONLY`.
+    pub reason: Option<Reason>,
+    /// The newest progress.
+    pub last_note: Option<Json>,
+    /// Attributes of the report that ended it.
+    pub report: Attributes,
+    /// When it was accepted, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// When its newest transition was recorded.
+    pub updated_ms: u64,
+    /// When its first attempt was with a broker.
+    pub sent_ms: Option<u64>,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// When its time to live is over.
+    pub deadline_ms: u64,
+}
+
+impl Execution {
+    /// Correlation keys that are kept of one execution; the oldest give way.
+    pub const CORRELATIONS_MAX: usize = 16;
+}
+
+/// What a line of a history says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Event {
+    /// It was accepted.
+    Queued,
+    /// An attempt was planned and dispatched.
+    Planned,
+    /// A broker has all of the attempt.
+    Sent,
+    /// The device has it; `detail` names the cause.
+    Acked,
+    /// The device works on it.
+    Progress,
+    /// The device answered a step of a many-step command.
+    Replied,
+    /// The handler waited long enough for a step.
+    Silence,
+    /// An attempt came to nothing and it waits again.
+    Requeued,
+    /// It is over.
+    Ended,
+    /// An answer that came after the end.
+    Late,
+}
+
+/// One line of a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// From 1, without gaps, per execution.
+    pub seq: u64,
+    /// In milliseconds since 1970.
+    pub at_ms: u64,
+    /// What happened.
+    pub event: Event,
+    /// Where it stands after it.
+    pub state: State,
+    /// The attempt it belongs to.
+    pub attempt: u32,
+    /// Why, where it ended without the device's verdict or waits again.
+    pub reason: Option<Reason>,
+    /// What else is known, as JSON.
+    pub detail: Option<Json>,
+    /// In the reporting dialect's vocabulary.
+    pub attributes: Attributes,
+}
