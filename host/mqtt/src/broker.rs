@@ -1,0 +1,150 @@
+//! What the daemon asks of a broker.
+
+use async_trait::async_trait;
+use dragoman_core::{DeviceId, ExecutionId, Message, Session, SessionId, Subscription};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Names one message of one attempt of one execution, for the receipt. It stays in the host: no client sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryToken {
+    /// The execution that the message belongs to.
+    pub execution: ExecutionId,
+    /// The attempt, as the execution counts them.
+    pub attempt: u32,
+    /// Which of the messages of the attempt.
+    pub index: u32,
+}
+
+impl fmt::Display for DeliveryToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.execution, self.attempt, self.index)
+    }
+}
+
+/// What became of a message that was to go to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is on its way to a connected session. With `receipt`, which is true for QoS 1 and 2, exactly one
+    /// [`BrokerEvents::receipt`](crate::BrokerEvents::receipt) follows for its token; without, none.
+    Sent {
+        /// Whether a receipt follows.
+        receipt: bool,
+    },
+    /// The device has no connected session. Nothing was kept.
+    Away,
+    /// The session is connected, but no subscription of it matches the topic, or its policy does not let it receive it.
+    NoSubscriber,
+    /// As many messages as [`EmbeddedOptions::max_outstanding`](crate::EmbeddedOptions::max_outstanding) already wait
+    /// for this session. Nothing was kept.
+    Full,
+    /// The message cannot be sent at all: its topic is not a topic name, is too long, or the message exceeds the
+    /// packet size that the broker or the client set.
+    Invalid,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// The device acknowledged it: PUBACK for QoS 1, PUBCOMP for QoS 2. What reason code an MQTT 5 client put into the
+    /// PUBACK is not known.
+    Acked,
+    /// It will not be acknowledged any more, and will not be delivered later. Whether the device has it is unknown.
+    Lost(String),
+}
+
+/// Counts since the start, and levels of this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BrokerStats {
+    /// Connected sessions.
+    pub connected: u64,
+    /// Persistent sessions that are remembered, connected or not.
+    pub kept: u64,
+    /// Deliveries that wait for their receipt.
+    pub outstanding: u64,
+    /// CONNECT packets that were refused.
+    pub refused_connects: u64,
+    /// Messages of clients that the policy let through.
+    pub inbound: u64,
+    /// Messages of clients that were refused.
+    pub refused_publishes: u64,
+    /// Subscriptions that were refused.
+    pub refused_subscriptions: u64,
+    /// Messages that were handed to a client's connection, the daemon's and other clients'.
+    pub delivered: u64,
+    /// Receipts [`Receipt::Acked`].
+    pub acked: u64,
+    /// Receipts [`Receipt::Lost`].
+    pub lost: u64,
+}
+
+/// Why a broker could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The address is taken, not local, or needs rights.
+    #[error("MQTT listener {name} cannot listen on {address}: {cause}. Change its address or stop what uses it.")]
+    Bind {
+        /// Of the listener.
+        name: String,
+        /// As configured.
+        address: SocketAddr,
+        /// What the system says.
+        cause: String,
+    },
+    /// Two listeners have one name, or a limit makes no sense.
+    #[error("MQTT listener {name}: {cause}.")]
+    Options {
+        /// Of the listener.
+        name: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// No threads for the broker.
+    #[error("the MQTT broker got no threads: {0}. Raise the limits of the process.")]
+    Threads(String),
+    /// A fault of the broker itself.
+    #[error("the MQTT broker did not start: {0}.")]
+    Internal(String),
+}
+
+/// A broker as the daemon uses it.
+#[async_trait]
+pub trait Broker: Send + Sync {
+    /// Sends a message to the session of one device, if it is connected; it is never queued for an absent one.
+    ///
+    /// With `subscribed_only` it goes out only when one of the session's subscriptions, its own or implicit, matches
+    /// the topic. Its QoS is the lower of the asked and the subscribed one where the session subscribed, else the
+    /// asked one. `expires_in_ms` is how long it may wait in the broker; 0 is treated as 1. A `retain` flag in the
+    /// message is ignored, because only one session is meant.
+    async fn publish_to(
+        &self,
+        device: &DeviceId,
+        message: &Message,
+        subscribed_only: bool,
+        expires_in_ms: u64,
+        token: DeliveryToken,
+    ) -> Delivery;
+
+    /// Sends a message to every session that subscribed, as if a client had published it, and returns to how many. Its
+    /// `retain` flag counts. Absent persistent sessions get it when they return, unless it expires first.
+    async fn publish(&self, message: &Message, expires_in_ms: Option<u64>) -> usize;
+
+    /// Closes the connection of a device, if it has one. Its persistent session stays.
+    async fn close_device(&self, device: &DeviceId);
+
+    /// The connected session of a device.
+    fn session_of(&self, device: &DeviceId) -> Option<Arc<Session>>;
+
+    /// What a connected session receives: what it subscribed to, and what its policy subscribes for it. Where both have
+    /// the same filter it is listed once, with the higher QoS.
+    fn subscriptions(&self, session: &SessionId) -> Vec<Subscription>;
+
+    /// Counts and levels.
+    fn stats(&self) -> BrokerStats;
+
+    /// Stops listening, closes every session, waits up to `within` until all of them were told to
+    /// [`BrokerEvents`](crate::BrokerEvents), and frees the ports. A second call does nothing.
+    async fn shutdown(&self, within: Duration);
+}
