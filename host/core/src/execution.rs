@@ -107,7 +107,8 @@ pub struct Options {
     pub queue: Arc<str>,
     /// The next of the queue goes out when this one got this far.
     pub window: Stage,
-    /// Items of the queue that may be `Queued` for one device.
+    /// Items of the queue that may wait for their turn for one device; at least 1. What had its turn and came back
+    /// counts for later submissions, but is never refused itself.
     pub queue_limit: u32,
     /// What gives way when that many wait.
     pub overflow: Overflow,
@@ -168,6 +169,17 @@ pub enum Phase {
     Ended,
 }
 
+/// What is known of one attempt. Each of them happens at most once, in any order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Told {
+    /// A broker has all of it: its [`Event::Sent`] is in the history.
+    pub sent: bool,
+    /// The device has it: its [`Event::Acked`] is in the history.
+    pub acked: bool,
+    /// The device gave a sign of having some of it, a receipt or a report: it is not repeated any more.
+    pub heard: bool,
+}
+
 /// One command sent to one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
@@ -203,15 +215,22 @@ pub struct Execution {
     pub phase: Phase,
     /// Sequence number of its newest transition; the first is 1.
     pub version: u64,
-    /// Counts dispatches, from 1; 0 before the first. Each step of a handler and each repetition is one.
+    /// Counts dispatches, from 1; 0 before the first. Each step of a handler and each repetition is one. It grows when
+    /// a plan is taken, so while one is being made it is the number of the attempt before.
     pub attempt: u32,
+    /// What is known of this attempt.
+    pub told: Told,
+    /// The first attempt of the step it is at; later ones repeated its frames.
+    pub step_attempt: u32,
     /// Dispatches that came to nothing.
     pub lost: u32,
     /// What this attempt dispatched.
     pub frames: Vec<Intent>,
     /// What the handler wants back at `resume`.
     pub handler_state: Option<Json>,
-    /// When `resume` is called with silence, in milliseconds since 1970.
+    /// How long each attempt of this step waits for its answer before `resume` is called with silence.
+    pub reply_within_ms: Option<u32>,
+    /// When `resume` is called with silence, in milliseconds since 1970; none while nothing is out.
     pub step_deadline_ms: Option<u64>,
     /// Keys of every attempt, newest last; at most [`Execution::CORRELATIONS_MAX`] are kept.
     pub correlations: Vec<(u32, Correlation)>,
@@ -280,7 +299,7 @@ pub struct Transition {
     pub state: State,
     /// The attempt it belongs to.
     pub attempt: u32,
-    /// Why, where it ended without the device's verdict or waits again.
+    /// Why: the device's own reason where it could not or would not, else the host's.
     pub reason: Option<Reason>,
     /// What else is known, as JSON.
     pub detail: Option<Json>,

@@ -12,12 +12,12 @@ pub mod topic;
 
 pub use execution::{
     Correlation, Event, Execution, Idempotency, Options, Outcome, Overflow, Owner, Phase, Reason, Reply, Stage, State,
-    Transition, WhenAway,
+    Told, Transition, WhenAway,
 };
 pub use intent::{
     Attributes, Delivery, DeviceId, ExecutionId, Intent, Invocation, Json, Payload, Property, PropertyName,
 };
 pub use machine::{
-    Answer, Change, Effect, HandOver, Input, Limits, Machine, Planned, Prior, Refusal, Report, Submission,
+    Answer, Change, Effect, HandOver, Input, Limits, Machine, Planned, Prior, Refusal, Report, Submission, record_late,
 };
 pub use session::{ConnectRefusal, Grant, Message, Policy, Session, SessionId, Subscription};

@@ -1,8 +1,6 @@
-//! Every open execution, the queues of every device, and what each input does to them.
+//! What goes into the machine and what comes out of it.
 
-use crate::execution::{
-    Correlation, Execution, Idempotency, Options, Outcome, Owner, Reason, Reply, Stage, Transition,
-};
+use crate::execution::{Correlation, Execution, Idempotency, Options, Outcome, Owner, Reason, Reply, Transition};
 use crate::intent::{Attributes, DeviceId, ExecutionId, Intent, Json};
 use std::sync::Arc;
 
@@ -60,10 +58,18 @@ pub struct Submission {
 pub enum Refusal {
     /// `$QUEUE_FULL`
     #[error("the device's queue {queue} holds {limit} commands, its limit; wait until some are done")]
-    QueueFull { queue: Arc<str>, limit: u32 },
+    QueueFull {
+        /// Its name.
+        queue: Arc<str>,
+        /// What it holds at most.
+        limit: u32,
+    },
     /// `$LIMIT`
     #[error("{what} are open, the limit; wait until some are done")]
-    Limit { what: String },
+    Limit {
+        /// How many of what.
+        what: String,
+    },
     /// `$AWAY`
     #[error("the device is not online")]
     Away,
@@ -101,15 +107,28 @@ pub enum Planned {
         frames: Vec<Intent>,
         /// Keys under which answers will come.
         correlations: Vec<Correlation>,
-        /// What the handler wants back at `resume`; none without a handler.
+        /// What the handler wants back at `resume`; none without a handler. None in a repetition: as it was.
         handler_state: Option<Json>,
-        /// When to resume with silence, from now.
+        /// When to resume with silence, from now. None in a repetition: as long as before.
         reply_within_ms: Option<u32>,
         /// The plugins that planned it.
         digests: Attributes,
     },
-    /// Nothing to send: this is the outcome.
+    /// It is over and this is the outcome: the handler finished, or the dialect of a device without a handler has
+    /// nothing to send.
     Done(Outcome),
+    /// The dialect has nothing to send for what the handler planned, and this is the answer to the handler's step.
+    /// Without a handler the same as [`Planned::Done`].
+    Answered {
+        /// The outcome of the step.
+        outcome: Outcome,
+        /// What the handler planned.
+        frames: Vec<Intent>,
+        /// What the handler wants back at `resume`.
+        handler_state: Option<Json>,
+        /// The plugins that planned it.
+        digests: Attributes,
+    },
     /// The device's dialect has no words for it: ends failed with this reason.
     Unsupported(Reason),
     /// A plugin faulted: ends failed with this reason, whose code starts with `$`.
@@ -119,8 +138,11 @@ pub enum Planned {
 /// What became of an attempt's messages at the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandOver {
-    /// All are with the broker for an online session; so many of them will be acknowledged by the device's PUBACK.
-    Accepted { receipts: u32 },
+    /// All are with the broker for an online session.
+    Accepted {
+        /// So many of them will be acknowledged by the device's PUBACK.
+        receipts: u32,
+    },
     /// The session is gone: waits again or fails with `$AWAY`.
     Away,
     /// The session does not subscribe to the topic: waits for a sign of life or fails with `$NO_SUBSCRIBER`.
@@ -144,21 +166,67 @@ pub enum Input {
     /// Somebody wants something.
     Submit(Box<Submission>),
     /// A session of a device opened or closed.
-    Presence { holder: DeviceId, online: bool },
+    Presence {
+        /// Whose session.
+        holder: DeviceId,
+        /// Whether it has one now. Told again when a newer session took over.
+        online: bool,
+    },
     /// The device subscribed or spoke: what waited for a subscriber may be tried again.
-    SignOfLife { holder: DeviceId },
+    SignOfLife {
+        /// Whose session.
+        holder: DeviceId,
+    },
     /// The plugins answered [`Effect::Plan`] or [`Effect::Resume`].
-    Planned { id: ExecutionId, attempt: u32, plan: Planned },
+    Planned {
+        /// The execution.
+        id: ExecutionId,
+        /// The attempt it is about.
+        attempt: u32,
+        /// What they made of it.
+        plan: Planned,
+    },
     /// The broker answered.
-    HandedOver { id: ExecutionId, attempt: u32, result: HandOver },
+    HandedOver {
+        /// The execution.
+        id: ExecutionId,
+        /// The attempt it is about.
+        attempt: u32,
+        /// What became of it.
+        result: HandOver,
+    },
     /// The device's own PUBACK for one message of the attempt.
-    Puback { id: ExecutionId, attempt: u32 },
+    Puback {
+        /// The execution.
+        id: ExecutionId,
+        /// The attempt it is about.
+        attempt: u32,
+    },
     /// The broker lost a message of the attempt with no receipt.
-    Lost { id: ExecutionId, attempt: u32, why: String },
-    /// A device reported. `by` is the device of the session it came from.
-    Report { by: DeviceId, key: String, report: Report, attributes: Attributes },
+    Lost {
+        /// The execution.
+        id: ExecutionId,
+        /// The attempt it is about.
+        attempt: u32,
+        /// What happened to it, a sentence for people.
+        why: String,
+    },
+    /// A device reported.
+    Report {
+        /// The device of the session it came from.
+        by: DeviceId,
+        /// The key of the attempt.
+        key: String,
+        /// What it says.
+        report: Report,
+        /// In its dialect's vocabulary.
+        attributes: Attributes,
+    },
     /// Somebody takes it back.
-    Cancel { id: ExecutionId },
+    Cancel {
+        /// The execution.
+        id: ExecutionId,
+    },
     /// Time passed.
     Tick,
 }
@@ -181,12 +249,31 @@ pub enum Answer {
 /// What the shell must do now. Calls of plugins may begin at once; everything else waits for the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Call `handler.start`, where there is one, and `southbound.dispatch`; answer with [`Input::Planned`].
-    Plan { id: ExecutionId, attempt: u32 },
+    /// Call `handler.start`, where there is a handler, and `southbound.dispatch`; answer with [`Input::Planned`]. Where
+    /// the execution has frames already this repeats an attempt that came to nothing: the handler is not called, its
+    /// frames are dispatched once more.
+    Plan {
+        /// The execution.
+        id: ExecutionId,
+        /// The attempt it is for.
+        attempt: u32,
+    },
     /// Call `handler.resume` and `southbound.dispatch`; answer with [`Input::Planned`].
-    Resume { id: ExecutionId, attempt: u32, reply: Reply },
+    Resume {
+        /// The execution.
+        id: ExecutionId,
+        /// The attempt it is for.
+        attempt: u32,
+        /// What `resume` is told.
+        reply: Reply,
+    },
     /// The attempt was handed over or is about to be, and is not wanted any more: drop what is still in the outbox.
-    Withdraw { id: ExecutionId, attempt: u32 },
+    Withdraw {
+        /// The execution.
+        id: ExecutionId,
+        /// The attempt it is about.
+        attempt: u32,
+    },
 }
 
 /// What the store must keep of one execution.
@@ -196,83 +283,4 @@ pub struct Change {
     pub execution: Arc<Execution>,
     /// The lines its history grew by, in order.
     pub transitions: Vec<Transition>,
-}
-
-/// Every open execution. One instance is the single writer of execution state.
-#[derive(Debug)]
-pub struct Machine {
-    #[expect(dead_code, reason = "replaced with the implementation")]
-    limits: Limits,
-}
-
-impl Machine {
-    /// A machine with nothing open.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits }
-    }
-
-    /// Takes over an execution that was open when the process stopped, before the first input. What it waited for is
-    /// asked for again by [`Machine::recovered`].
-    pub fn restore(&mut self, execution: Execution) {
-        let _ = execution;
-    }
-
-    /// Effects that go on with what was restored. Called once, after the last [`Machine::restore`].
-    pub fn recovered(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        let _ = (now_ms, effects);
-    }
-
-    /// Applies one input. Never fails: what does not fit is told in the answer and changes nothing.
-    pub fn apply(&mut self, now_ms: u64, input: Input, effects: &mut Vec<Effect>) -> Answer {
-        let _ = (now_ms, input, effects);
-        Answer::Stale
-    }
-
-    /// What changed since the last call, each execution once. Ended executions are forgotten with it.
-    pub fn drain_changes(&mut self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    /// An open execution (or one that ended since the last [`Machine::drain_changes`]).
-    pub fn get(&self, id: &ExecutionId) -> Option<&Arc<Execution>> {
-        let _ = id;
-        None
-    }
-
-    /// The open execution that was dispatched under this key, whoever may report on it.
-    pub fn by_correlation(&self, correlation: &Correlation) -> Option<&Arc<Execution>> {
-        let _ = correlation;
-        None
-    }
-
-    /// Whether an attempt's messages may leave now: it is the newest attempt of an open execution within its time.
-    pub fn may_hand_over(&self, id: &ExecutionId, attempt: u32, now_ms: u64) -> bool {
-        let _ = (id, attempt, now_ms);
-        false
-    }
-
-    /// When the next [`Input::Tick`] has something to do, in milliseconds since 1970.
-    pub fn next_deadline_ms(&self) -> Option<u64> {
-        None
-    }
-
-    /// How many executions are open.
-    pub fn open(&self) -> usize {
-        0
-    }
-}
-
-/// Records a report on an execution that has ended. The verdict stays; the history grows by one line.
-pub fn record_late(execution: &mut Execution, now_ms: u64, report: &Report, attributes: Attributes) -> Transition {
-    let _ = (execution, now_ms, report, attributes, Stage::Ended);
-    Transition {
-        seq: 0,
-        at_ms: now_ms,
-        event: crate::execution::Event::Late,
-        state: crate::execution::State::Succeeded,
-        attempt: 0,
-        reason: None,
-        detail: None,
-        attributes: Vec::new(),
-    }
 }

@@ -1,0 +1,120 @@
+//! Every open execution, the queues of every device, and what each input does to them.
+//!
+//! One input changes one execution and the turns of one device (or of the devices behind one holder). The work of an
+//! input grows with the logarithm of what is open, never with what is open:
+//!
+//! - `input`: the words that go in and come out
+//! - `submit`: accept or refuse
+//! - `dispatch`: plans, hand-over and receipts
+//! - `report`: what devices say
+//! - `deadline`: time, and taking back
+//! - `recover`: going on after a restart
+//! - `step`: what can happen to one execution, whichever of these brought it about
+//! - `lanes`: whose turn it is; `book`: the records and their indexes
+
+mod book;
+mod deadline;
+mod dispatch;
+mod input;
+mod lanes;
+pub mod reasons;
+mod recover;
+mod report;
+mod step;
+mod submit;
+
+pub use input::{Answer, Change, Effect, HandOver, Input, Limits, Planned, Prior, Refusal, Report, Submission};
+pub use report::record_late;
+
+use crate::execution::{Correlation, Execution, Phase};
+use crate::intent::ExecutionId;
+use book::Book;
+use lanes::Lanes;
+use std::sync::Arc;
+
+/// Every open execution. One instance is the single writer of execution state.
+#[derive(Debug)]
+pub struct Machine {
+    limits: Limits,
+    book: Book,
+    lanes: Lanes,
+    restored: Vec<Execution>,
+}
+
+impl Machine {
+    /// A machine with nothing open and nobody online.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, book: Book::default(), lanes: Lanes::default(), restored: Vec::new() }
+    }
+
+    /// Applies one input. Never fails: what does not fit is told in the answer and changes nothing.
+    ///
+    /// Effects are pushed in the order in which they are to begin. `now_ms` is wall-clock time in milliseconds since
+    /// 1970; it may jump, in either direction.
+    pub fn apply(&mut self, now_ms: u64, input: Input, effects: &mut Vec<Effect>) -> Answer {
+        match input {
+            Input::Submit(submission) => self.submit(now_ms, *submission, effects),
+            Input::Presence { holder, online: true } => {
+                for device in self.lanes.came_online(&holder) {
+                    self.serve(now_ms, &device, effects);
+                }
+                Answer::Taken
+            }
+            Input::Presence { holder, online: false } => self.went_offline(now_ms, &holder, effects),
+            Input::SignOfLife { holder } => {
+                for device in self.lanes.gave_sign(&holder) {
+                    self.serve(now_ms, &device, effects);
+                }
+                Answer::Taken
+            }
+            Input::Planned { id, attempt, plan } => self.planned(now_ms, &id, attempt, plan, effects),
+            Input::HandedOver { id, attempt, result } => self.handed_over(now_ms, &id, attempt, &result, effects),
+            Input::Puback { id, attempt } => self.puback(now_ms, &id, attempt, effects),
+            Input::Lost { id, attempt, why } => self.lost(now_ms, &id, attempt, &why, effects),
+            Input::Report { by, key, report, attributes } => {
+                self.report(now_ms, &by, &key, report, attributes, effects)
+            }
+            Input::Cancel { id } => self.cancel(now_ms, &id, effects),
+            Input::Tick => self.tick(now_ms, effects),
+        }
+    }
+
+    /// What changed since the last call, each execution once, in the order of their first change. A change has no
+    /// transitions where only what the execution waits for is another. Ended executions are forgotten with it.
+    pub fn drain_changes(&mut self) -> Vec<Change> {
+        self.book.drain()
+    }
+
+    /// An open execution (or one that ended since the last [`Machine::drain_changes`]).
+    pub fn get(&self, id: &ExecutionId) -> Option<&Arc<Execution>> {
+        self.book.get(id).map(|entry| &entry.record)
+    }
+
+    /// The open execution that was dispatched under this key (or one that ended since the last
+    /// [`Machine::drain_changes`]), whoever may report on it. Where devices use the same key, the one that names this
+    /// reporter goes first.
+    pub fn by_correlation(&self, correlation: &Correlation) -> Option<&Arc<Execution>> {
+        match self.book.find(&correlation.key, &correlation.reporter) {
+            Some((id, _)) => self.get(&id),
+            None => self.get(self.book.find_any(&correlation.key)?),
+        }
+    }
+
+    /// Whether an attempt's messages may leave now: it is the newest attempt of an execution within its time, and the
+    /// broker's answer on it is still awaited.
+    pub fn may_hand_over(&self, id: &ExecutionId, attempt: u32, now_ms: u64) -> bool {
+        self.get(id).is_some_and(|record| {
+            record.phase == Phase::HandingOver && record.attempt == attempt && now_ms < record.deadline_ms
+        })
+    }
+
+    /// When the next [`Input::Tick`] has something to do, in milliseconds since 1970.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        self.book.next_deadline_ms()
+    }
+
+    /// How many executions are open.
+    pub fn open(&self) -> usize {
+        self.book.open()
+    }
+}

@@ -1,0 +1,69 @@
+//! Going on after a restart.
+
+use super::Machine;
+use super::input::Effect;
+use crate::execution::{Execution, Phase, Stage};
+
+impl Machine {
+    /// Takes over an execution that was open when the process stopped, before the first input. What it waited for is
+    /// asked for again by [`Machine::recovered`]. One that has ended is left out.
+    pub fn restore(&mut self, execution: Execution) {
+        if !execution.state.is_final() {
+            self.restored.push(execution);
+        }
+    }
+
+    /// Effects that go on with what was restored. Called once, after the last [`Machine::restore`].
+    ///
+    /// Lanes are in the order in which executions were created, and where that is the same in the order of the calls of
+    /// [`Machine::restore`]. Nobody is online. Plans are asked for again. What was being handed over waits for the
+    /// shell to send its outbox again and answer [`super::Input::HandedOver`], or [`super::Input::Lost`] where it has
+    /// nothing to send. What is past its time ends with the next [`super::Input::Tick`].
+    pub fn recovered(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let mut restored = std::mem::take(&mut self.restored);
+        restored.sort_by_key(|execution| execution.created_ms);
+        for execution in restored {
+            let within_time = now_ms < execution.deadline_ms;
+            if let Some(effect) = ask_again(&execution).filter(|_| within_time) {
+                effects.push(effect);
+            }
+            self.put_back(execution);
+        }
+    }
+
+    fn put_back(&mut self, execution: Execution) {
+        let id = execution.id.clone();
+        let order = self.book.insert(execution);
+        let Some(entry) = self.book.entry_mut(&id) else { return };
+        let record = &entry.record;
+        if record.phase == Phase::Waiting {
+            self.lanes.enter(record, order);
+            if record.handler.is_some() && record.attempt > 0 {
+                self.lanes.engage(record, order);
+            }
+        } else {
+            entry.blocks = record.options.window > reached(record);
+            self.lanes.enter_out(record, order, entry.blocks);
+        }
+    }
+}
+
+fn ask_again(execution: &Execution) -> Option<Effect> {
+    let id = execution.id.clone();
+    let attempt = execution.attempt.saturating_add(1);
+    match &execution.phase {
+        Phase::Planning => Some(Effect::Plan { id, attempt }),
+        Phase::Resuming(reply) => Some(Effect::Resume { id, attempt, reply: reply.clone() }),
+        Phase::Waiting | Phase::HandingOver | Phase::AwaitingReply | Phase::Ended => None,
+    }
+}
+
+fn reached(record: &Execution) -> Stage {
+    if record.told.acked {
+        Stage::Acked
+    } else if record.told.sent {
+        Stage::Sent
+    } else {
+        Stage::Accepted
+    }
+}
