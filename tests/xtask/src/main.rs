@@ -1,1 +1,60 @@
-fn main() {}
+//! The repository's own commands: build the plugins, run the demonstration, run every test.
+
+mod ci;
+mod demo;
+mod plugins;
+mod process;
+mod test;
+mod tools;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// Builds, shows and tests dragoman from a clean clone.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start the gateway with one simulated device per dialect, send real commands, show every request and answer.
+    Demo {
+        /// End after the exchange instead of staying up; fails if any answer was wrong.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Build the plugins into target/plugins.
+    Plugins,
+    /// Run every test of the repository, after building and installing what they need.
+    Test {
+        /// Only tests whose name contains this text.
+        filter: Option<String>,
+    },
+    /// What continuous integration runs: format, lints, every test, the demonstration.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Demo { once } => demo::run(&workspace, *once),
+        Task::Plugins => plugins::build(&workspace),
+        Task::Test { filter } => test::run(&workspace, filter.as_deref()),
+        Task::Ci => ci::run(&workspace),
+    }
+}

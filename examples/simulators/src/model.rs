@@ -1,0 +1,165 @@
+//! What a simulated device does with a command, in no protocol's words.
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+/// How a device treats every command it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Behaviour {
+    /// Does it and says so.
+    Answer,
+    /// Says that it would not.
+    Refuse,
+    /// Says that it could not.
+    Fail,
+    /// Takes it and never answers.
+    Silent,
+    /// A box with a lock: `unlock`, `set`, `get`, `lock`. Setting a locked box is refused.
+    Lockbox,
+}
+
+/// A command as a device sees it, freed from topic and envelope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// What to do.
+    pub action: String,
+    /// With what; an object, or null.
+    pub params: Value,
+}
+
+/// What a device says about a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It did it; with this result.
+    Succeeded(Value),
+    /// It could not.
+    Failed {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        text: &'static str,
+    },
+    /// It would not.
+    Rejected {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        text: &'static str,
+    },
+}
+
+/// One device: its behaviour and what it remembers between commands.
+#[derive(Clone, Debug)]
+pub struct Model {
+    behaviour: Behaviour,
+    lockbox: Lockbox,
+}
+
+impl Model {
+    /// A device that was just switched on. A lockbox starts locked and empty.
+    pub fn new(behaviour: Behaviour) -> Self {
+        Self { behaviour, lockbox: Lockbox::default() }
+    }
+
+    /// Treats commands differently from now on; what the device remembers stays.
+    pub fn behave(&mut self, behaviour: Behaviour) {
+        self.behaviour = behaviour;
+    }
+
+    /// Carries a command out. None: the device stays silent.
+    pub fn carry_out(&mut self, command: &Command) -> Option<Verdict> {
+        match self.behaviour {
+            Behaviour::Answer => Some(Verdict::Succeeded(result_of(command))),
+            Behaviour::Refuse => {
+                Some(Verdict::Rejected { code: "not_now", text: "The device refuses to do this now." })
+            }
+            Behaviour::Fail => Some(Verdict::Failed { code: "motor_blocked", text: "The motor is blocked." }),
+            Behaviour::Silent => None,
+            Behaviour::Lockbox => Some(self.lockbox.carry_out(command)),
+        }
+    }
+}
+
+/// A thermostat tells the temperature it was set to; every other action is told back.
+fn result_of(command: &Command) -> Value {
+    match (command.action.as_str(), command.params.get("value")) {
+        ("setTemperature", Some(value)) => json!({ "currentTemperature": value }),
+        ("ON_OFF", _) => json!({ "result": "success" }),
+        _ => json!({ "action": command.action, "params": command.params }),
+    }
+}
+
+/// A box that keeps one value behind a lock.
+#[derive(Clone, Debug, Default)]
+struct Lockbox {
+    unlocked: bool,
+    value: Value,
+}
+
+impl Lockbox {
+    fn carry_out(&mut self, command: &Command) -> Verdict {
+        match command.action.as_str() {
+            "unlock" => self.set_lock(true),
+            "lock" => self.set_lock(false),
+            "set" if !self.unlocked => {
+                Verdict::Rejected { code: "locked", text: "The box is locked; unlock it before setting it." }
+            }
+            "set" => match command.params.get("value") {
+                Some(value) => {
+                    self.value = value.clone();
+                    Verdict::Succeeded(json!({ "value": self.value }))
+                }
+                None => Verdict::Failed { code: "no_value", text: "The parameter \"value\" is missing." },
+            },
+            "get" => Verdict::Succeeded(json!({ "value": self.value })),
+            _ => Verdict::Rejected { code: "unknown_action", text: "The box knows unlock, set, get and lock." },
+        }
+    }
+
+    fn set_lock(&mut self, unlocked: bool) -> Verdict {
+        self.unlocked = unlocked;
+        Verdict::Succeeded(json!({ "locked": !unlocked }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(action: &str, params: Value) -> Command {
+        Command { action: action.to_owned(), params }
+    }
+
+    #[test]
+    fn behaviours_by_table() {
+        let set = command("setTemperature", json!({ "value": 24 }));
+        for (behaviour, expected) in [
+            (Behaviour::Answer, Some(Verdict::Succeeded(json!({ "currentTemperature": 24 })))),
+            (
+                Behaviour::Refuse,
+                Some(Verdict::Rejected { code: "not_now", text: "The device refuses to do this now." }),
+            ),
+            (Behaviour::Fail, Some(Verdict::Failed { code: "motor_blocked", text: "The motor is blocked." })),
+            (Behaviour::Silent, None),
+        ] {
+            assert_eq!(Model::new(behaviour).carry_out(&set), expected, "{behaviour:?}");
+        }
+    }
+
+    #[test]
+    fn a_lockbox_is_set_only_while_it_is_unlocked() {
+        let mut model = Model::new(Behaviour::Lockbox);
+        let set = command("set", json!({ "value": 7 }));
+        let get = command("get", Value::Null);
+        assert!(matches!(model.carry_out(&set), Some(Verdict::Rejected { code: "locked", .. })));
+        assert_eq!(model.carry_out(&get), Some(Verdict::Succeeded(json!({ "value": null }))));
+        assert_eq!(
+            model.carry_out(&command("unlock", Value::Null)),
+            Some(Verdict::Succeeded(json!({ "locked": false })))
+        );
+        assert_eq!(model.carry_out(&set), Some(Verdict::Succeeded(json!({ "value": 7 }))));
+        assert_eq!(model.carry_out(&get), Some(Verdict::Succeeded(json!({ "value": 7 }))));
+        assert_eq!(model.carry_out(&command("lock", Value::Null)), Some(Verdict::Succeeded(json!({ "locked": true }))));
+        assert!(matches!(model.carry_out(&set), Some(Verdict::Rejected { code: "locked", .. })));
+    }
+}

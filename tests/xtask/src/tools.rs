@@ -1,0 +1,125 @@
+//! What must be on the machine: found, installed by package name where that is possible, or told how to install.
+
+use crate::process::{self, say};
+use crate::workspace::Workspace;
+use anyhow::{Context, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The target for which plugins are compiled.
+pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// Checks the compiler against `rust-version`, and adds the target of the plugins.
+pub(crate) fn check_toolchain(workspace: &Workspace) -> anyhow::Result<()> {
+    let version = process::output(Command::new("rustc").arg("--version")).context("is Rust installed?")?;
+    let wanted = env!("CARGO_PKG_RUST_VERSION");
+    let found = version.split_whitespace().nth(1).unwrap_or_default();
+    if numbers(found) < numbers(wanted) {
+        bail!("rustc {found} is older than {wanted}, which this repository needs; run `rustup update stable`");
+    }
+    say(&format!("rustc {found}"));
+    add_guest_target(workspace)
+}
+
+/// Adds the target of the plugins through rustup where it is missing.
+fn add_guest_target(workspace: &Workspace) -> anyhow::Result<()> {
+    if has_guest_target()? {
+        return Ok(());
+    }
+    say(&format!("adding the target {GUEST_TARGET}"));
+    let added =
+        process::run(Command::new("rustup").args(["target", "add", GUEST_TARGET]).current_dir(workspace.root()));
+    if added.is_err() || !has_guest_target()? {
+        bail!(
+            "the Rust target {GUEST_TARGET} is missing and rustup could not add it; run `rustup target add {GUEST_TARGET}`, \
+             or install your distribution's standard library for that target, then try again"
+        );
+    }
+    Ok(())
+}
+
+fn has_guest_target() -> anyhow::Result<bool> {
+    let sysroot = process::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(GUEST_TARGET).join("lib").is_dir())
+}
+
+/// Whether `cargo nextest` is there; it cannot be installed by package name, so `cargo test` stands in.
+pub(crate) fn has_nextest() -> bool {
+    process::succeeds(Command::new("cargo").args(["nextest", "--version"]))
+}
+
+/// The Python of an environment that has what `tests/requirements.txt` pins. Made once, renewed when that file changes.
+pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let requirements = workspace.root().join("tests/requirements.txt");
+    let wanted = fs::read_to_string(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
+    let venv = workspace.venv();
+    let python = venv.join("bin/python");
+    let installed = venv.join("requirements.installed");
+    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted)
+        && process::succeeds(Command::new(&python).arg("--version"))
+    {
+        return Ok(python);
+    }
+    say(&format!("making the Python environment of the tests in {}", venv.display()));
+    make_venv(&venv)?;
+    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements))
+        .with_context(|| {
+        format!("installing what {} names; is a Python package index reachable?", requirements.display())
+    })?;
+    fs::write(&installed, wanted).with_context(|| format!("writing {}", installed.display()))?;
+    Ok(python)
+}
+
+fn make_venv(venv: &Path) -> anyhow::Result<()> {
+    let make = || process::succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv));
+    if make() {
+        return Ok(());
+    }
+    install_packages(&["python3", "python3-venv"])?;
+    if make() {
+        return Ok(());
+    }
+    bail!("`python3 -m venv {}` fails; run it to see why, mend that, and try again", venv.display())
+}
+
+/// Installs Debian packages where this process may; else says how.
+fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
+    let names = packages.join(" ");
+    let how =
+        format!("install the Debian packages {names} (`sudo apt-get install {names}`) or what your system calls them");
+    if !process::succeeds(Command::new("apt-get").arg("--version")) {
+        bail!("{names} missing and this is no Debian: {how}, then try again");
+    }
+    if process::output(Command::new("id").arg("-u"))?.trim() != "0" {
+        bail!("{names} missing: {how}, then try again");
+    }
+    say(&format!("installing {names}"));
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    process::run(apt().args(["--quiet", "update"]))
+        .and_then(|()| {
+            process::run(apt().args(["install", "--quiet", "--yes", "--no-install-recommends"]).args(packages))
+        })
+        .with_context(|| how)
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('-').next().unwrap_or_default().split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        for (older, newer) in [("1.95", "1.100.0"), ("1.95", "1.95.0"), ("1.94.9", "1.95"), ("1.95.0", "2.0.0-nightly")]
+        {
+            assert!(numbers(older) < numbers(newer), "{older} {newer}");
+        }
+    }
+}
