@@ -1,0 +1,119 @@
+-- Bodies are JSON; the columns beside them are what is searched or sorted by. Times are milliseconds since 1970.
+
+CREATE TABLE execution (
+    -- In order of creation; what pages are counted by.
+    row             INTEGER PRIMARY KEY AUTOINCREMENT,
+    id              TEXT    NOT NULL UNIQUE,
+    device          TEXT    NOT NULL,
+    origin          TEXT    NOT NULL,
+    alias           TEXT,
+    idempotency_key TEXT,
+    state           TEXT    NOT NULL,
+    version         INTEGER NOT NULL,
+    owner           TEXT    NOT NULL,
+    lease_until_ms  INTEGER NOT NULL,
+    created_ms      INTEGER NOT NULL,
+    updated_ms      INTEGER NOT NULL,
+    deadline_ms     INTEGER NOT NULL,
+    -- Set if and only if the state is final.
+    ended_ms        INTEGER,
+    body            TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX execution_device ON execution (device);
+CREATE INDEX execution_origin ON execution (origin);
+CREATE INDEX execution_alias ON execution (origin, device, alias) WHERE alias IS NOT NULL;
+CREATE INDEX execution_idempotency ON execution (origin, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX execution_open ON execution (row) WHERE ended_ms IS NULL;
+CREATE INDEX execution_ended ON execution (ended_ms) WHERE ended_ms IS NOT NULL;
+
+CREATE TABLE transition (
+    execution INTEGER NOT NULL REFERENCES execution (row) ON DELETE CASCADE,
+    seq       INTEGER NOT NULL,
+    body      TEXT    NOT NULL,
+    PRIMARY KEY (execution, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE execution_label (
+    name      TEXT    NOT NULL,
+    value     TEXT    NOT NULL,
+    execution INTEGER NOT NULL REFERENCES execution (row) ON DELETE CASCADE,
+    PRIMARY KEY (name, value, execution)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX execution_label_execution ON execution_label (execution);
+
+CREATE TABLE correlation (
+    reporter  TEXT    NOT NULL,
+    key       TEXT    NOT NULL,
+    execution INTEGER NOT NULL REFERENCES execution (row) ON DELETE CASCADE,
+    attempt   INTEGER NOT NULL,
+    PRIMARY KEY (reporter, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX correlation_execution ON correlation (execution);
+
+CREATE TABLE outbox (
+    seq       INTEGER PRIMARY KEY,
+    execution TEXT    NOT NULL,
+    attempt   INTEGER NOT NULL,
+    body      TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE device (
+    row    INTEGER PRIMARY KEY,
+    id     TEXT    NOT NULL UNIQUE,
+    parent TEXT,
+    body   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX device_parent ON device (parent, id) WHERE parent IS NOT NULL;
+
+CREATE TABLE device_alias (
+    namespace TEXT    NOT NULL,
+    name      TEXT    NOT NULL,
+    device    INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device_label (
+    name   TEXT NOT NULL,
+    value  TEXT NOT NULL,
+    -- The id, not the row: pages of devices go in id order.
+    device TEXT NOT NULL,
+    PRIMARY KEY (name, value, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE profile (
+    device   TEXT    NOT NULL,
+    dialect  TEXT    NOT NULL,
+    revision INTEGER NOT NULL,
+    json     TEXT    NOT NULL,
+    PRIMARY KEY (device, dialect)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE credential (
+    dialect    TEXT    NOT NULL,
+    account    TEXT    NOT NULL,
+    kind       TEXT    NOT NULL CHECK (kind IN ('token', 'password', 'sealed')),
+    secret     BLOB    NOT NULL,
+    rights     TEXT    NOT NULL,
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY (dialect, account)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX credential_token ON credential (dialect, secret) WHERE kind = 'token';
+
+CREATE TABLE mqtt_session (
+    client_id  TEXT    PRIMARY KEY,
+    expires_ms INTEGER NOT NULL,
+    body       TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row. Written where earlier commits that were not waited for must reach the disk and nothing else is to be said.
+CREATE TABLE synced (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    count INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO synced (one, count) VALUES (1, 0);

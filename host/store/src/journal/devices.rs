@@ -1,0 +1,162 @@
+//! Devices: checked writes, import, and reads through the cache.
+
+use super::{Journal, Seq};
+use crate::error::StoreError;
+use crate::registry::DeviceRecord;
+use crate::write::{Durability, Write};
+use dragoman_core::DeviceId;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Devices that are imported in one transaction.
+const IMPORT_BATCH: usize = 10_000;
+/// How often a name is looked up again because its device changed meanwhile.
+const RESOLVE_TRIES: u32 = 4;
+
+impl Journal {
+    /// A device by id.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn device(&self, id: &DeviceId) -> Result<Option<Arc<DeviceRecord>>, StoreError> {
+        let epoch = {
+            let mut state = self.shared().lock();
+            if let Some(found) = state.overlay.device(id) {
+                return Ok(found);
+            }
+            if let Some(found) = state.cache.device(id) {
+                return Ok(Some(found));
+            }
+            state.cache.epoch()
+        };
+        let wanted = id.clone();
+        let found = self.read(move |backend| backend.device(&wanted)).await?.map(Arc::new);
+        if let Some(record) = &found {
+            self.shared().lock().cache.keep(epoch, record, None);
+        }
+        Ok(found)
+    }
+
+    /// A device by a platform's name for it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn resolve(&self, namespace: &str, name: &str) -> Result<Option<Arc<DeviceRecord>>, StoreError> {
+        let alias = (namespace.to_owned(), name.to_owned());
+        for _ in 0..RESOLVE_TRIES {
+            let (hint, epoch) = {
+                let mut state = self.shared().lock();
+                let hint = state.overlay.alias(&alias).or_else(|| state.cache.alias(&alias));
+                (hint, state.cache.epoch())
+            };
+            if let Some(id) = hint
+                && let Some(record) = self.device(&id).await?
+                && record.aliases.contains(&alias)
+            {
+                return Ok(Some(record));
+            }
+            let wanted = alias.clone();
+            let committed = self.read(move |backend| backend.device_by_alias(&wanted.0, &wanted.1)).await?;
+            let mut state = self.shared().lock();
+            if state.cache.epoch() != epoch {
+                continue;
+            }
+            // Nobody wrote a device meanwhile, so what waits for the disk is all that can differ from what was read.
+            let Some(committed) = committed.map(Arc::new) else { return Ok(None) };
+            return Ok(match state.overlay.device(&committed.id) {
+                Some(newer) => newer.filter(|record| record.aliases.contains(&alias)),
+                None => {
+                    state.cache.keep(epoch, &committed, Some(alias));
+                    Some(committed)
+                }
+            });
+        }
+        // Devices are written without a pause: once they are committed, the database alone knows.
+        self.query(move |backend| backend.device_by_alias(&alias.0, &alias.1)).await.map(|found| found.map(Arc::new))
+    }
+
+    /// Registers a device or replaces its record, after a check of its aliases.
+    ///
+    /// # Errors
+    /// [`StoreError::AliasTaken`]; then nothing was written. Else as [`Journal::append`].
+    pub async fn put_device(&self, record: DeviceRecord) -> Result<Seq, StoreError> {
+        self.append_checked(vec![Write::Device(record)]).await
+    }
+
+    /// Like [`Journal::append`], and devices among the writes have their aliases checked, against each other too.
+    /// One such call at a time checks and appends, so nothing comes between.
+    ///
+    /// # Errors
+    /// [`StoreError::AliasTaken`]; then nothing was written. Else as [`Journal::append`].
+    pub async fn append_checked(&self, writes: Vec<Write>) -> Result<Seq, StoreError> {
+        let _guard = self.shared().device_writes.lock().await;
+        // Who has a name after the writes so far: as they go, a device may give one up that a later one takes.
+        let mut records: HashMap<DeviceId, Option<&DeviceRecord>> = HashMap::new();
+        let mut claimed: HashMap<&(String, String), &DeviceId> = HashMap::new();
+        for write in &writes {
+            match write {
+                Write::Device(device) => {
+                    records.insert(device.id.clone(), Some(device));
+                    for alias in &device.aliases {
+                        if let Some(by) = self.holder(alias, &records, &claimed).await?
+                            && by != device.id
+                        {
+                            return Err(StoreError::AliasTaken {
+                                namespace: alias.0.clone(),
+                                name: alias.1.clone(),
+                                by,
+                            });
+                        }
+                        claimed.insert(alias, &device.id);
+                    }
+                }
+                Write::DeviceRemove(id) => {
+                    records.insert(id.clone(), None);
+                }
+                _ => {}
+            }
+        }
+        Ok(self.shared().append(writes, Durability::Committed)?)
+    }
+
+    /// The device that has a name, with these records in place of those in the store.
+    async fn holder(
+        &self,
+        alias: &(String, String),
+        records: &HashMap<DeviceId, Option<&DeviceRecord>>,
+        claimed: &HashMap<&(String, String), &DeviceId>,
+    ) -> Result<Option<DeviceId>, StoreError> {
+        let still_has = |id: &DeviceId| match records.get(id) {
+            Some(record) => record.is_some_and(|record| record.aliases.contains(alias)),
+            None => true,
+        };
+        if let Some(id) = claimed.get(alias)
+            && still_has(id)
+        {
+            return Ok(Some((*id).clone()));
+        }
+        let stored = self.resolve(&alias.0, &alias.1).await?;
+        Ok(stored.map(|record| record.id.clone()).filter(still_has))
+    }
+
+    /// Registers many devices, some thousand per transaction, past the journal. Tells how many.
+    ///
+    /// # Errors
+    /// [`StoreError::AliasTaken`] and what the database says. Whole transactions before the one that failed stay, and
+    /// the import can be repeated.
+    pub async fn import_devices(&self, records: Vec<DeviceRecord>) -> Result<u64, StoreError> {
+        let _guard = self.shared().device_writes.lock().await;
+        let count = records.len() as u64;
+        let mut records = records.into_iter().map(Write::Device);
+        loop {
+            let batch: Vec<Write> = records.by_ref().take(IMPORT_BATCH).collect();
+            if batch.is_empty() {
+                return Ok(count);
+            }
+            let written = self.query(move |backend| backend.commit(&batch, Durability::Committed)).await;
+            // Also after a failure: a commit whose answer was lost may be in the database.
+            self.shared().lock().cache.clear();
+            written?;
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Reads. Point reads see everything appended; queries wait until it is committed.
+
+use super::{Journal, Seq};
+use crate::access::{CredentialRecord, MqttSessionRecord};
+use crate::backend::Backend;
+use crate::error::{JournalError, StoreError};
+use crate::registry::{DeviceRecord, ProfileRecord};
+use crate::selection::{Page, Selection};
+use crate::write::OutboxRow;
+use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
+use std::sync::Arc;
+
+/// How many executions [`Journal::load_open`] holds beside those its caller took.
+const LOAD_BATCH: usize = 256;
+
+impl Journal {
+    /// An execution by id, open or ended.
+    ///
+    /// # Errors
+    /// Where the database fails. So do all reads.
+    pub async fn execution(&self, id: &ExecutionId) -> Result<Option<Arc<Execution>>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.execution(id) {
+            return Ok(Some(found));
+        }
+        let id = id.clone();
+        Ok(self.read(move |backend| backend.execution(&id)).await?.map(Arc::new))
+    }
+
+    /// The newest execution under the origin's own id for it.
+    pub async fn by_alias(
+        &self,
+        origin: &str,
+        device: &DeviceId,
+        alias: &str,
+    ) -> Result<Option<Arc<Execution>>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.execution_by_alias(origin, device, alias) {
+            return Ok(Some(found));
+        }
+        let (origin, device, alias) = (origin.to_owned(), device.clone(), alias.to_owned());
+        let found = self.read(move |backend| backend.execution_by_alias(&origin, &device, &alias)).await?;
+        Ok(found.map(|found| self.newest(found)))
+    }
+
+    /// The newest execution under the caller's idempotency key.
+    pub async fn by_idempotency(&self, origin: &str, key: &str) -> Result<Option<Arc<Execution>>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.execution_by_idempotency(origin, key) {
+            return Ok(Some(found));
+        }
+        let (origin, key) = (origin.to_owned(), key.to_owned());
+        let found = self.read(move |backend| backend.execution_by_idempotency(&origin, &key)).await?;
+        Ok(found.map(|found| self.newest(found)))
+    }
+
+    /// The execution and the attempt that was dispatched under this key, open or ended.
+    pub async fn by_correlation(
+        &self,
+        reporter: &DeviceId,
+        key: &str,
+    ) -> Result<Option<(ExecutionId, u32)>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.by_correlation(reporter, key) {
+            return Ok(Some(found));
+        }
+        let (reporter, key) = (reporter.clone(), key.to_owned());
+        self.read(move |backend| backend.by_correlation(&reporter, &key)).await
+    }
+
+    /// The history of an execution, in order; empty where it is not known.
+    pub async fn history(&self, id: &ExecutionId) -> Result<Vec<Transition>, StoreError> {
+        // The overlay first: what it loses meanwhile is in the database by then.
+        let newest = self.shared().lock().overlay.history(id);
+        let id = id.clone();
+        let mut lines = self.read(move |backend| backend.history(&id)).await?;
+        lines.retain(|line| newest.iter().all(|newer| newer.seq != line.seq));
+        lines.extend(newest);
+        lines.sort_by_key(|line| line.seq);
+        Ok(lines)
+    }
+
+    /// One page of executions, in order of creation.
+    pub async fn executions(&self, selection: Selection) -> Result<Page, StoreError> {
+        self.query(move |backend| backend.executions(&selection)).await
+    }
+
+    /// How many executions there are, counted up to `up_to`.
+    pub async fn count(&self, selection: Selection, up_to: u64) -> Result<u64, StoreError> {
+        self.query(move |backend| backend.count(&selection, up_to)).await
+    }
+
+    /// Hands over every open execution in order of creation, at the start of the process.
+    pub async fn load_open(&self, mut each: impl FnMut(Execution) + Send) -> Result<(), StoreError> {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(LOAD_BATCH);
+        let load = self.query(move |backend| {
+            // A caller that went away wants none of the rest.
+            backend.load_open(&mut |execution| drop(sender.blocking_send(execution)))
+        });
+        let take = async {
+            while let Some(execution) = receiver.recv().await {
+                each(execution);
+            }
+        };
+        let (loaded, ()) = tokio::join!(load, take);
+        loaded
+    }
+
+    /// Every message that has not left, by number, at the start of the process.
+    pub async fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError> {
+        self.query(|backend| backend.outbox()).await
+    }
+
+    /// Devices that carry all these labels (none: every device), in id order behind `after`; at most
+    /// [`crate::PAGE_MAX`].
+    pub async fn devices(
+        &self,
+        labels: Attributes,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<DeviceRecord>, StoreError> {
+        self.query(move |backend| backend.devices(&labels, after.as_ref(), limit)).await
+    }
+
+    /// Devices that hang below this one, in id order behind `after`; at most [`crate::PAGE_MAX`].
+    pub async fn children(
+        &self,
+        parent: DeviceId,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<DeviceRecord>, StoreError> {
+        self.query(move |backend| backend.children(&parent, after.as_ref(), limit)).await
+    }
+
+    /// What a dialect keeps about a device.
+    pub async fn profile(&self, device: &DeviceId, dialect: &str) -> Result<Option<ProfileRecord>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.profile(device, dialect) {
+            return Ok(found);
+        }
+        let (device, dialect) = (device.clone(), dialect.to_owned());
+        self.read(move |backend| backend.profile(&device, &dialect)).await
+    }
+
+    /// A credential by account.
+    pub async fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.credential(dialect, account) {
+            return Ok(found);
+        }
+        let (dialect, account) = (dialect.to_owned(), account.to_owned());
+        self.read(move |backend| backend.credential(&dialect, &account)).await
+    }
+
+    /// The token credential whose secret is this SHA-256.
+    pub async fn credential_by_token(
+        &self,
+        dialect: &str,
+        hash: &[u8],
+    ) -> Result<Option<CredentialRecord>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.credential_by_token(dialect, hash) {
+            return Ok(Some(found));
+        }
+        let (of, key) = (dialect.to_owned(), hash.to_owned());
+        let Some(found) = self.read(move |backend| backend.credential_by_token(&of, &key)).await? else {
+            return Ok(None);
+        };
+        // What waits for the disk may have revoked or replaced it.
+        let newer = self.shared().lock().overlay.credential(dialect, &found.account);
+        Ok(newer.unwrap_or(Some(found)).filter(|credential| credential.is_token(hash)))
+    }
+
+    /// Every credential of a dialect, by account.
+    pub async fn credentials(&self, dialect: &str) -> Result<Vec<CredentialRecord>, StoreError> {
+        let dialect = dialect.to_owned();
+        self.query(move |backend| backend.credentials(&dialect)).await
+    }
+
+    /// Every persistent MQTT session, by client id.
+    pub async fn mqtt_sessions(&self) -> Result<Vec<MqttSessionRecord>, StoreError> {
+        self.query(|backend| backend.mqtt_sessions()).await
+    }
+
+    /// Forgets at most `limit` executions that ended before this time, the earliest first, with all that belongs to
+    /// them. Tells how many. Commits wait meanwhile, so `limit` should be some hundreds.
+    pub async fn prune(&self, ended_before_ms: u64, limit: u32) -> Result<u64, StoreError> {
+        self.query(move |backend| backend.prune(ended_before_ms, limit)).await
+    }
+
+    /// The newest version of an execution that was found by something that never changes.
+    fn newest(&self, found: Execution) -> Arc<Execution> {
+        self.shared().lock().overlay.execution(&found.id).unwrap_or_else(|| Arc::new(found))
+    }
+
+    /// Waits for what was appended so far, then reads on a thread that may block.
+    pub(super) async fn query<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Backend) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let seq = Seq(self.shared().lock().appended);
+        self.committed(seq).await?;
+        self.read(read).await
+    }
+
+    /// Reads what is committed, on a thread that may block.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Backend) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(self.shared());
+        // Bounded here, so that slow reads do not pile up as threads.
+        let Ok(_permit) = self.shared().reads.acquire().await else {
+            return Err(JournalError::Closed.into());
+        };
+        tokio::task::spawn_blocking(move || read(&*shared.backend))
+            .await
+            .map_err(|_| StoreError::from(JournalError::BrokenOff))?
+    }
+}

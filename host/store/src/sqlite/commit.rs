@@ -1,0 +1,115 @@
+//! One transaction for many writes.
+
+use super::failure::{Problem, int};
+use super::{accounts, devices, executions, outbox};
+use crate::write::{Durability, Write};
+use dragoman_core::{Execution, ExecutionId};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use std::collections::HashMap;
+
+/// The connection that writes.
+pub(super) struct Writer {
+    connection: Connection,
+    /// How far the connection is set to wait for the disk.
+    waits_for: Durability,
+    /// Whether there are commits that the disk may not have.
+    unsynced: bool,
+}
+
+/// Rows of the executions that this commit met, by id; none: not known.
+pub(super) type Rows = HashMap<ExecutionId, Option<i64>>;
+
+impl Writer {
+    /// Takes over a connection that waits for the disk on commit.
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, waits_for: Durability::Committed, unsynced: false }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Writes all or nothing.
+    pub(super) fn commit(&mut self, writes: &[Write], durability: Durability) -> Result<(), Problem> {
+        if writes.is_empty() && !(self.unsynced && durability == Durability::Committed) {
+            return Ok(());
+        }
+        self.wait_for(durability)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if writes.is_empty() {
+            // SQLite syncs its log with a commit that writes, and the whole log at that.
+            transaction.execute("UPDATE synced SET count = count + 1", [])?;
+        }
+        apply(&transaction, writes)?;
+        transaction.commit()?;
+        self.unsynced = durability == Durability::Relaxed;
+        Ok(())
+    }
+
+    /// Forgets ended executions. Not waited for: what comes back after a power loss is forgotten again.
+    pub(super) fn prune(&mut self, ended_before_ms: u64, limit: u32) -> Result<u64, Problem> {
+        let pruned = self
+            .connection
+            .prepare_cached(
+                "DELETE FROM execution WHERE row IN (
+                SELECT row FROM execution WHERE ended_ms IS NOT NULL AND ended_ms < ?1 ORDER BY ended_ms LIMIT ?2)",
+            )?
+            .execute(params![int(ended_before_ms), limit])?;
+        Ok(pruned as u64)
+    }
+
+    /// In WAL mode FULL means one sync of the log at each commit, and NORMAL none until the log is written back.
+    fn wait_for(&mut self, durability: Durability) -> Result<(), Problem> {
+        if self.waits_for != durability {
+            let synchronous = match durability {
+                Durability::Committed => "FULL",
+                Durability::Relaxed => "NORMAL",
+            };
+            self.connection.pragma_update(None, "synchronous", synchronous)?;
+            self.waits_for = durability;
+        }
+        Ok(())
+    }
+}
+
+fn apply(transaction: &Transaction<'_>, writes: &[Write]) -> Result<(), Problem> {
+    let mut rows = Rows::new();
+    // Executions first: lines of a history hang below them, and of several versions the last is enough.
+    for execution in newest_versions(writes) {
+        let row = executions::put(transaction, execution)?;
+        rows.insert(execution.id.clone(), Some(row));
+    }
+    for write in writes {
+        match write {
+            Write::Execution(_) => {}
+            Write::Transitions { id, lines } => executions::put_lines(transaction, &mut rows, id, lines)?,
+            Write::OutboxPut(row) => outbox::put(transaction, row)?,
+            Write::OutboxRemove(seq) => outbox::remove(transaction, *seq)?,
+            Write::Device(record) => devices::put(transaction, record)?,
+            Write::DeviceRemove(id) => devices::remove(transaction, id)?,
+            Write::Profile(record) => devices::put_profile(transaction, record)?,
+            Write::Credential(record) => accounts::put_credential(transaction, record)?,
+            Write::CredentialRemove { dialect, account } => {
+                accounts::remove_credential(transaction, dialect, account)?;
+            }
+            Write::MqttSession(record) => accounts::put_mqtt_session(transaction, record)?,
+            Write::MqttSessionRemove(client_id) => accounts::remove_mqtt_session(transaction, client_id)?,
+        }
+    }
+    Ok(())
+}
+
+/// The last version of each execution, in the order in which each was first written.
+fn newest_versions(writes: &[Write]) -> Vec<&Execution> {
+    let mut places: HashMap<&ExecutionId, usize> = HashMap::new();
+    let mut newest: Vec<&Execution> = Vec::new();
+    for write in writes {
+        let Write::Execution(execution) = write else { continue };
+        let place = *places.entry(&execution.id).or_insert(newest.len());
+        match newest.get_mut(place) {
+            Some(older) => *older = execution,
+            None => newest.push(execution),
+        }
+    }
+    newest
+}

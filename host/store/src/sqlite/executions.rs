@@ -1,0 +1,214 @@
+//! Executions, their histories, labels and correlations.
+
+use super::commit::Rows;
+use super::failure::{Problem, int};
+use crate::record::{self, ExecutionBody, TransitionBody, state_word};
+use dragoman_core::{DeviceId, Execution, ExecutionId, Transition};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+/// Writes the record as it stands. Tells its row.
+pub(super) fn put(db: &Connection, execution: &Execution) -> Result<i64, Problem> {
+    let body = record::write("execution", execution.id.as_str(), &ExecutionBody::from(execution))?;
+    let row = match update(db, execution, &body)? {
+        Some(row) => row,
+        None => insert(db, execution, &body)?,
+    };
+    put_correlations(db, row, execution)?;
+    Ok(row)
+}
+
+/// When it ended, if and only if its state is final.
+fn ended_ms(execution: &Execution) -> Option<i64> {
+    execution.state.is_final().then(|| int(execution.ended_ms.unwrap_or(execution.updated_ms)))
+}
+
+fn update(db: &Connection, execution: &Execution, body: &str) -> Result<Option<i64>, Problem> {
+    let row = db
+        .prepare_cached(
+            "UPDATE execution SET state = :state, version = :version, owner = :owner, lease_until_ms = :lease,
+                updated_ms = :updated, deadline_ms = :deadline, ended_ms = :ended, body = :body
+             WHERE id = :id RETURNING row",
+        )?
+        .query_row(
+            named_params! {
+                ":id": execution.id.as_str(),
+                ":state": state_word(execution.state),
+                ":version": int(execution.version),
+                ":owner": &*execution.owner.node,
+                ":lease": int(execution.owner.lease_until_ms),
+                ":updated": int(execution.updated_ms),
+                ":deadline": int(execution.deadline_ms),
+                ":ended": ended_ms(execution),
+                ":body": body,
+            },
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(row)
+}
+
+fn insert(db: &Connection, execution: &Execution, body: &str) -> Result<i64, Problem> {
+    db.prepare_cached(
+        "INSERT INTO execution (id, device, origin, alias, idempotency_key, state, version, owner, lease_until_ms,
+            created_ms, updated_ms, deadline_ms, ended_ms, body)
+         VALUES (:id, :device, :origin, :alias, :idempotency, :state, :version, :owner, :lease,
+            :created, :updated, :deadline, :ended, :body)",
+    )?
+    .execute(named_params! {
+        ":id": execution.id.as_str(),
+        ":device": execution.device.as_str(),
+        ":origin": &*execution.origin,
+        ":alias": execution.alias,
+        ":idempotency": execution.idempotency.as_ref().map(|idempotency| &idempotency.key),
+        ":state": state_word(execution.state),
+        ":version": int(execution.version),
+        ":owner": &*execution.owner.node,
+        ":lease": int(execution.owner.lease_until_ms),
+        ":created": int(execution.created_ms),
+        ":updated": int(execution.updated_ms),
+        ":deadline": int(execution.deadline_ms),
+        ":ended": ended_ms(execution),
+        ":body": body,
+    })?;
+    let row = db.last_insert_rowid();
+    let mut label = db.prepare_cached(
+        "INSERT INTO execution_label (name, value, execution) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?;
+    for (name, value) in &execution.labels {
+        label.execute(params![name, value, row])?;
+    }
+    Ok(row)
+}
+
+/// Indexes the keys it was dispatched under. Where another execution had the same key, the newer one has it.
+fn put_correlations(db: &Connection, row: i64, execution: &Execution) -> Result<(), Problem> {
+    let Some((oldest, _)) = execution.correlations.first() else { return Ok(()) };
+    if execution.correlations.len() >= Execution::CORRELATIONS_MAX {
+        // Some gave way in the record; they must not stay here for ever.
+        db.prepare_cached("DELETE FROM correlation WHERE execution = ?1 AND attempt < ?2")?
+            .execute(params![row, oldest])?;
+    }
+    let mut put = db.prepare_cached(
+        "INSERT INTO correlation (reporter, key, execution, attempt) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET execution = excluded.execution, attempt = excluded.attempt
+         WHERE (excluded.execution, excluded.attempt) > (execution, attempt)",
+    )?;
+    for (attempt, correlation) in &execution.correlations {
+        put.execute(params![correlation.reporter.as_str(), correlation.key, row, attempt])?;
+    }
+    Ok(())
+}
+
+/// Writes lines of a history, unless its execution is not known any more.
+pub(super) fn put_lines(
+    db: &Connection,
+    rows: &mut Rows,
+    id: &ExecutionId,
+    lines: &[Transition],
+) -> Result<(), Problem> {
+    let row = match rows.get(id) {
+        Some(row) => *row,
+        None => {
+            let row = row_of(db, id)?;
+            rows.insert(id.clone(), row);
+            row
+        }
+    };
+    let Some(row) = row else { return Ok(()) };
+    let mut put = db.prepare_cached(
+        "INSERT INTO transition (execution, seq, body) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET body = excluded.body",
+    )?;
+    for line in lines {
+        let body = record::write("transition of", id.as_str(), &TransitionBody::from(line))?;
+        put.execute(params![row, int(line.seq), body])?;
+    }
+    Ok(())
+}
+
+fn row_of(db: &Connection, id: &ExecutionId) -> Result<Option<i64>, Problem> {
+    let mut find = db.prepare_cached("SELECT row FROM execution WHERE id = ?1")?;
+    Ok(find.query_row([id.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// An execution from a row whose first column is its id and whose second is its body.
+pub(super) fn from_row(row: &Row<'_>) -> Result<Execution, Problem> {
+    let (id, body) = (row.get_ref(0)?, row.get_ref(1)?);
+    let key = id.as_str().unwrap_or_default();
+    let body: ExecutionBody = record::read("execution", key, body.as_str().map_err(rusqlite::Error::from)?)?;
+    Ok(body.into())
+}
+
+fn first(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Execution>, Problem> {
+    let mut find = db.prepare_cached(sql)?;
+    let mut rows = find.query(params)?;
+    rows.next()?.map(from_row).transpose()
+}
+
+pub(super) fn get(db: &Connection, id: &ExecutionId) -> Result<Option<Execution>, Problem> {
+    first(db, "SELECT id, body FROM execution WHERE id = ?1", [id.as_str()])
+}
+
+pub(super) fn by_alias(
+    db: &Connection,
+    origin: &str,
+    device: &DeviceId,
+    alias: &str,
+) -> Result<Option<Execution>, Problem> {
+    first(
+        db,
+        "SELECT id, body FROM execution INDEXED BY execution_alias
+         WHERE origin = ?1 AND device = ?2 AND alias = ?3 ORDER BY row DESC LIMIT 1",
+        params![origin, device.as_str(), alias],
+    )
+}
+
+pub(super) fn by_idempotency(db: &Connection, origin: &str, key: &str) -> Result<Option<Execution>, Problem> {
+    first(
+        db,
+        "SELECT id, body FROM execution INDEXED BY execution_idempotency
+         WHERE origin = ?1 AND idempotency_key = ?2 ORDER BY row DESC LIMIT 1",
+        params![origin, key],
+    )
+}
+
+pub(super) fn by_correlation(
+    db: &Connection,
+    reporter: &DeviceId,
+    key: &str,
+) -> Result<Option<(ExecutionId, u32)>, Problem> {
+    let mut find = db.prepare_cached(
+        "SELECT e.id, c.attempt FROM correlation c JOIN execution e ON e.row = c.execution
+         WHERE c.reporter = ?1 AND c.key = ?2",
+    )?;
+    let found = find.query_row(params![reporter.as_str(), key], |row| {
+        Ok((ExecutionId::new(row.get::<_, String>(0)?), row.get(1)?))
+    });
+    Ok(found.optional()?)
+}
+
+pub(super) fn history(db: &Connection, id: &ExecutionId) -> Result<Vec<Transition>, Problem> {
+    let mut find = db.prepare_cached(
+        "SELECT t.body FROM execution e JOIN transition t ON t.execution = e.row WHERE e.id = ?1 ORDER BY t.seq",
+    )?;
+    let mut rows = find.query([id.as_str()])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(0)?;
+        let body: TransitionBody =
+            record::read("transition of", id.as_str(), body.as_str().map_err(rusqlite::Error::from)?)?;
+        lines.push(body.into());
+    }
+    Ok(lines)
+}
+
+pub(super) fn load_open(db: &Connection, each: &mut dyn FnMut(Execution)) -> Result<(), Problem> {
+    let mut find = db.prepare_cached(
+        "SELECT id, body FROM execution INDEXED BY execution_open WHERE ended_ms IS NULL ORDER BY row",
+    )?;
+    let mut rows = find.query([])?;
+    while let Some(row) = rows.next()? {
+        each(from_row(row)?);
+    }
+    Ok(())
+}

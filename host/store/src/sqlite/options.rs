@@ -1,0 +1,24 @@
+//! Settings of the SQLite store.
+
+/// How the file is used. The memory it takes is bounded by the caches, whatever the file holds.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// Connections for reads. With 0, reads share the writer's connection and the file is locked for good, so that no
+    /// shared memory is needed; that is for file systems that have none.
+    pub readers: usize,
+    /// Page cache of the writer, in KiB.
+    pub writer_cache_kib: u32,
+    /// Page cache of each reader, in KiB.
+    pub reader_cache_kib: u32,
+    /// After how many pages of 4 KiB the log is written back into the file.
+    pub checkpoint_pages: u32,
+    /// Name of a virtual file system that was registered with SQLite; none: the system's. With one, no lock file is
+    /// made.
+    pub vfs: Option<String>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { readers: 2, writer_cache_kib: 8_192, reader_cache_kib: 2_048, checkpoint_pages: 1_000, vfs: None }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is written, as data.
+
+use crate::access::{CredentialRecord, MqttSessionRecord};
+use crate::registry::{DeviceRecord, ProfileRecord};
+use dragoman_core::{DeviceId, Execution, ExecutionId, Message, Transition};
+use std::sync::Arc;
+
+/// One thing to keep or to forget. What is given in one call is committed together or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// The record of an execution as it stands. Device, origin, alias, idempotency key and labels are those of its
+    /// first version for good.
+    Execution(Arc<Execution>),
+    /// Lines its history grew by. Lines of an execution that is not known (pruned meanwhile) are left out.
+    Transitions {
+        /// The execution.
+        id: ExecutionId,
+        /// The lines, in order.
+        lines: Vec<Transition>,
+    },
+    /// A message that must leave.
+    OutboxPut(OutboxRow),
+    /// The message with this number has left, or is not wanted any more.
+    OutboxRemove(u64),
+    /// The record of a device. Goes through [`crate::Journal::append_checked`], for its aliases.
+    Device(DeviceRecord),
+    /// The device with its aliases, labels and profiles is gone. Devices below it stay, without a parent that exists.
+    DeviceRemove(DeviceId),
+    /// What a dialect keeps about a device.
+    Profile(ProfileRecord),
+    /// A credential.
+    Credential(CredentialRecord),
+    /// A credential is not valid any more.
+    CredentialRemove {
+        /// Its dialect.
+        dialect: Arc<str>,
+        /// Its account.
+        account: String,
+    },
+    /// A persistent session and its subscriptions.
+    MqttSession(MqttSessionRecord),
+    /// The persistent session of this client is over.
+    MqttSessionRemove(String),
+}
+
+/// How much a commit promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// With the operating system: a killed process forgets nothing, a power loss may forget the last second.
+    Relaxed,
+    /// On the disk.
+    Committed,
+}
+
+/// A message that must leave, kept until it has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Given by the caller, increasing. Above `i64::MAX` it is refused.
+    pub seq: u64,
+    /// The execution it belongs to.
+    pub execution: ExecutionId,
+    /// The attempt it belongs to.
+    pub attempt: u32,
+    /// Which message of the attempt, from 0.
+    pub index: u32,
+    /// The device whose session gets it.
+    pub to_device: DeviceId,
+    /// Whether it goes out only if that session subscribes to its topic.
+    pub subscribed_only: bool,
+    /// What goes out.
+    pub message: Message,
+    /// When it must not leave any more, in milliseconds since 1970.
+    pub expires_ms: u64,
+}
