@@ -1,1 +1,23 @@
-//! .
+//! What the end-to-end tests stand on: a daemon per test in a folder of its own, clients of its APIs, and devices on
+//! real sockets.
+//!
+//! Nothing here builds anything: `cargo xtask test` builds the daemon and the plugins first. Tests wait for events or
+//! poll with a time-out; none asserts on a pause.
+
+pub mod admin;
+pub mod daemon;
+pub mod devices;
+pub mod fleets;
+pub mod http;
+pub mod huawei;
+pub mod metrics;
+pub mod paths;
+pub mod wait;
+pub mod world;
+
+pub use admin::Admin;
+pub use daemon::Daemon;
+pub use fleets::Fleets;
+pub use http::Answer;
+pub use huawei::Huawei;
+pub use world::World;

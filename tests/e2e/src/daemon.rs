@@ -1,0 +1,201 @@
+//! A real daemon in a process of its own, with a folder of its own, that can be killed and started again.
+
+use crate::paths;
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// The first start compiles every plugin, perhaps beside other tests that do the same.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// Of the daemon's log, what is shown when a test fails.
+const LOG_LINES_SHOWN: usize = 60;
+
+/// A daemon. Dropping it kills the process and removes the folder.
+pub struct Daemon {
+    folder: TempDir,
+    binary: PathBuf,
+    extra: String,
+    listeners: Listeners,
+    process: Option<Child>,
+}
+
+/// `address:port` of each listener.
+#[derive(Clone, Debug)]
+pub struct Listeners {
+    /// The dialects' HTTP APIs.
+    pub http: String,
+    /// The embedded broker.
+    pub mqtt: String,
+    /// The admin API.
+    pub admin: String,
+}
+
+impl Daemon {
+    /// Starts a daemon with an empty store and waits until it is ready. `extra` is TOML that is added to its
+    /// configuration, e.g. settings of a plugin.
+    ///
+    /// # Errors
+    /// When it is not built, does not start, or is not ready in time.
+    pub async fn start(extra: &str) -> anyhow::Result<Self> {
+        let any = || "127.0.0.1:0".to_owned();
+        let mut daemon = Self {
+            folder: tempfile::Builder::new().prefix("dragoman-e2e-").tempdir().context("making a folder")?,
+            binary: paths::daemon()?,
+            extra: extra.to_owned(),
+            listeners: Listeners { http: any(), mqtt: any(), admin: any() },
+            process: None,
+        };
+        daemon.run().await?;
+        Ok(daemon)
+    }
+
+    /// Kills the process with SIGKILL, as a power switch would; the folder stays.
+    ///
+    /// # Errors
+    /// When it was not running.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        let mut process = self.process.take().context("the daemon is not running")?;
+        process.kill().await.context("killing the daemon")
+    }
+
+    /// Starts it again on the same data and the same ports.
+    ///
+    /// # Errors
+    /// When it is still running, or not ready in time.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        ensure!(self.process.is_none(), "the daemon is still running");
+        self.run().await
+    }
+
+    /// Where it listens; the same after every start.
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// Port of the embedded broker.
+    ///
+    /// # Errors
+    /// When the daemon reported something that is no address.
+    pub fn mqtt_port(&self) -> anyhow::Result<u16> {
+        let port = self.listeners.mqtt.rsplit_once(':').map(|(_, port)| port).context("the address has no port")?;
+        port.parse().context("the port is no number")
+    }
+
+    /// Process id while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+
+    /// Folder of its configuration, data and log.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("dragoman.toml")
+    }
+
+    /// Token of the admin API.
+    ///
+    /// # Errors
+    /// When the daemon did not write it.
+    pub fn admin_token(&self) -> anyhow::Result<String> {
+        let file = self.folder.path().join("data/admin.token");
+        let token = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// Runs the binary as a command-line client of this daemon. Gives what it printed.
+    ///
+    /// # Errors
+    /// When it ends with anything but success.
+    pub async fn cli(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(&self.binary)
+            .args(arguments)
+            .env("DRAGOMAN_ADMIN", format!("http://{}", self.listeners.admin))
+            .env("DRAGOMAN_ADMIN_TOKEN", self.admin_token()?)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .context("running the command line")?;
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr);
+            bail!("`dragoman {}` failed with {}: {error}", arguments.join(" "), output.status);
+        }
+        String::from_utf8(output.stdout).context("the output is not UTF-8")
+    }
+
+    /// The newest lines of its log.
+    pub fn log_tail(&self) -> String {
+        let text = fs::read(self.log_file()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+
+    async fn run(&mut self) -> anyhow::Result<()> {
+        fs::write(self.config(), self.configuration()?).context("writing the configuration")?;
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file()).context("opening the log")?;
+        let mut process = Command::new(&self.binary)
+            .arg("serve")
+            .arg("--config")
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {}", self.binary.display()))?;
+        let stdout = process.stdout.take().context("the daemon has no standard output")?;
+        self.process = Some(process);
+        let mut lines = BufReader::new(stdout).lines();
+        let ready = tokio::time::timeout(READY_WITHIN, async {
+            while let Some(line) = lines.next_line().await? {
+                let event: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
+                if event["event"] == "ready" {
+                    return Ok(event);
+                }
+            }
+            bail!("the daemon ended before it was ready:\n{}", self.log_tail())
+        })
+        .await
+        .with_context(|| format!("not ready within {} s:\n{}", READY_WITHIN.as_secs(), self.log_tail()))??;
+        let address =
+            |name: &str| ready[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {ready}"));
+        self.listeners = Listeners { http: address("http")?, mqtt: address("mqtt")?, admin: address("admin")? };
+        // A daemon that prints more must not stop because nobody reads.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(())
+    }
+
+    fn configuration(&self) -> anyhow::Result<String> {
+        let plugins = paths::plugins()?;
+        let plugins = plugins.to_str().context("the path of the plugin folder is not UTF-8")?;
+        let Listeners { http, mqtt, admin } = &self.listeners;
+        Ok(format!(
+            "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\n\n\
+             [mqtt]\nlisten = \"{mqtt}\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
+             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins:?}\n\n{}\n",
+            self.extra
+        ))
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("daemon.log")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the daemon's log ends with:\n{}", self.log_tail());
+        }
+    }
+}
