@@ -1,0 +1,97 @@
+//! The answer to a synchronous command.
+
+use crate::RESPONSE_ATTRIBUTE;
+use crate::answer::{ApiError, REQUEST_ID_HEADER};
+use crate::command::Context;
+use dragoman_plugin_sdk::http::json_response;
+use dragoman_plugin_sdk::refusal::is_host_code;
+use dragoman_plugin_sdk::{Error, Execution, Outcome, Reason, Response, Settlement, State, attribute, json, outcome};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// What a response is called that the device did not name: the name in the platform's documentation.
+const RESPONSE_NAME: &str = "COMMAND_RESPONSE";
+
+#[derive(Serialize)]
+struct Answer {
+    command_id: String,
+    response: Box<RawValue>,
+}
+
+/// A response in the platform's shape, for a device that did not word it itself.
+#[derive(Serialize)]
+struct DeviceResponse {
+    result_code: i32,
+    response_name: &'static str,
+    paras: Box<RawValue>,
+}
+
+/// Words what became of the one command that a call submits.
+pub(crate) fn settled(context: &str, settlements: &[Settlement]) -> Result<Response, Error> {
+    let context: Context = json::parse_object(context).map_err(|broken| Error::Internal(broken.text().to_owned()))?;
+    let answered = match settlements {
+        [Settlement { settled: Ok(execution), .. }] => word(execution)?,
+        [Settlement { settled: Err(reason), .. }] => Err(ApiError::of(reason)),
+        other => return Err(Error::Internal(format!("a call submits one command, {} were settled", other.len()))),
+    };
+    Ok(match answered {
+        Err(error) => error.response(&context.request_id),
+        Ok(response) => {
+            let mut response = json_response(200, &Answer { command_id: context.command_id, response });
+            response.headers.push((REQUEST_ID_HEADER.to_owned(), context.request_id));
+            response
+        }
+    })
+}
+
+/// What the device said, or the error that stands for its silence.
+fn word(execution: &Execution) -> Result<Result<Box<RawValue>, ApiError>, Error> {
+    // What a step of a handler was answered is not what the command came to.
+    let own = attribute(&execution.report, RESPONSE_ATTRIBUTE).filter(|_| outcome::is_plain(execution));
+    let said = match (&execution.outcome, execution.state) {
+        (_, State::TimedOut) => Err(ApiError::timed_out()),
+        (_, State::Canceled) => Err(ApiError::internal("The command was canceled.")),
+        (_, State::Queued | State::Sent | State::Acked) => Err(ApiError::internal("The command has not ended.")),
+        (Some(Outcome::Failed(reason) | Outcome::Rejected(reason)), _) if is_host_code(&reason.code) => {
+            Err(ApiError::of(reason))
+        }
+        (Some(_), _) if own.is_some() => Ok(json::raw(own.unwrap_or_default())),
+        (Some(Outcome::Succeeded(result)), _) => Ok(succeeded(result.as_deref())?),
+        (Some(Outcome::Failed(reason) | Outcome::Rejected(reason)), _) => Ok(failed(reason)?),
+        // Delivered to a device whose dialect tells no outcome: there is no response to show.
+        (None, State::Succeeded) => Ok(RawValue::NULL.to_owned()),
+        (None, _) => Err(match &execution.reason {
+            Some(reason) if is_host_code(&reason.code) => ApiError::of(reason),
+            Some(reason) => ApiError::unsupported(&reason.text),
+            None => ApiError::internal("The command failed without a reason."),
+        }),
+    };
+    Ok(said)
+}
+
+fn succeeded(result: Option<&str>) -> Result<Box<RawValue>, Error> {
+    let paras = match result.map(json::raw) {
+        None => json::raw("{}"),
+        Some(result) if json::is_object(&result) => result,
+        Some(result) if result.get() == "null" => json::raw("{}"),
+        Some(result) => to_json(&serde_json::json!({"result": result}))?,
+    };
+    to_json(&DeviceResponse { result_code: 0, response_name: RESPONSE_NAME, paras })
+}
+
+fn failed(reason: &Reason) -> Result<Box<RawValue>, Error> {
+    #[derive(Serialize)]
+    struct Paras<'a> {
+        error_code: &'a str,
+        error_msg: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<Box<RawValue>>,
+    }
+    let detail = reason.detail.as_deref().map(json::raw);
+    let paras = to_json(&Paras { error_code: &reason.code, error_msg: &reason.text, detail })?;
+    to_json(&DeviceResponse { result_code: 1, response_name: RESPONSE_NAME, paras })
+}
+
+fn to_json(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
+    to_raw_value(value).map_err(|error| Error::Internal(error.to_string()))
+}

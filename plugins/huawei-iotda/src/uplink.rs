@@ -1,0 +1,146 @@
+//! What a device publishes: responses end what was asked; everything else is taken and not looked at.
+
+use crate::topics::Kind;
+use crate::{ID_ALIAS, RESPONSE_ATTRIBUTE};
+use dragoman_plugin_sdk::{Correlation, Gateway, Message, Outcome, Payload, Reason, Report, Session, Severity, json};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// Reports a response. What is no response is dropped with a line in the log, and the execution stays as it is.
+pub(crate) fn handle(gateway: &dyn Gateway, session: &Session, message: &Message) {
+    let topic = &message.topic;
+    match Kind::of_response(topic) {
+        None => gateway.log(Severity::Debug, &format!("nothing to do for a message on {topic}")),
+        Some((kind, device_id, request_id)) => {
+            if let Err(why) = report(gateway, session, kind, (device_id, request_id), &message.payload) {
+                let text = format!("dropped a message of client {} on {topic}: {why}", session.client_id);
+                gateway.log(Severity::Warn, &text);
+            }
+        }
+    }
+}
+
+fn report(
+    gateway: &dyn Gateway,
+    session: &Session,
+    kind: Kind,
+    (device_id, request_id): (&str, &str),
+    payload: &Payload,
+) -> Result<(), String> {
+    let reporter = gateway
+        .resolve(ID_ALIAS, device_id)
+        .map(|device| device.id)
+        .filter(|id| session.device.as_ref() == Some(id))
+        .ok_or("the session is not that device")?;
+    let (word, response) = parse(kind, payload)?;
+    let about = Correlation { reporter, key: request_id.to_owned() };
+    gateway
+        .tell(&about, &Report::Ended(word), &[(RESPONSE_ATTRIBUTE.to_owned(), response)])
+        .map_err(|error| error.to_string())
+}
+
+#[derive(Deserialize)]
+struct Response {
+    #[serde(default)]
+    result_code: Option<i64>,
+    #[serde(default)]
+    result_desc: Option<String>,
+    #[serde(default)]
+    paras: Option<Box<RawValue>>,
+    #[serde(default)]
+    services: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    service_id: Option<String>,
+    #[serde(default)]
+    properties: Map<String, Value>,
+}
+
+/// The verdict, and the response as it came, `null` for an empty one.
+fn parse(kind: Kind, payload: &Payload) -> Result<(Outcome, String), String> {
+    let Payload::Text(text) = payload else { return Err("its payload is not UTF-8".to_owned()) };
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok((Outcome::Succeeded(None), "null".to_owned()));
+    }
+    let whole = json::object_text(text).ok_or("its payload is no JSON object")?;
+    let response: Response =
+        json::parse_object(&whole).map_err(|broken| format!("its payload is no response: {}", broken.text()))?;
+    // A response without a result code is one of success.
+    let word = match response.result_code.unwrap_or(0) {
+        0 => Outcome::Succeeded(match kind {
+            Kind::Command => response.paras.map(|paras| paras.get().to_owned()),
+            Kind::SetProperties => None,
+            Kind::GetProperties => Some(properties(response.services)),
+        }),
+        code => Outcome::Failed(Reason {
+            code: format!("RESULT_CODE_{code}"),
+            text: response.result_desc.unwrap_or_else(|| format!("the device answered with result_code {code}")),
+            detail: Some(whole.clone()),
+        }),
+    };
+    Ok((word, whole))
+}
+
+/// `{"service": {"name": value}}`; properties without a service stand outside of one.
+fn properties(services: Vec<Service>) -> String {
+    let mut all = Map::new();
+    for service in services {
+        match service.service_id {
+            Some(id) => {
+                all.insert(id, Value::Object(service.properties));
+            }
+            None => all.extend(service.properties),
+        }
+    }
+    Value::Object(all).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_a_verdict_and_keeps_its_text() {
+        let success = |result: Option<&str>| Outcome::Succeeded(result.map(str::to_owned));
+        let table = [
+            (Kind::Command, "", success(None), "null"),
+            (
+                Kind::Command,
+                r#" {"result_code": 0,"response_name":"COMMAND_RESPONSE","paras":{"result": "success"}} "#,
+                success(Some(r#"{"result": "success"}"#)),
+                r#"{"result_code": 0,"response_name":"COMMAND_RESPONSE","paras":{"result": "success"}}"#,
+            ),
+            (Kind::Command, r#"{"paras":null}"#, success(None), r#"{"paras":null}"#),
+            (
+                Kind::SetProperties,
+                r#"{"result_code":0,"result_desc":"Success"}"#,
+                success(None),
+                r#"{"result_code":0,"result_desc":"Success"}"#,
+            ),
+            (
+                Kind::GetProperties,
+                r#"{"services":[{"service_id":"T","properties":{"v":57},"event_time":null}]}"#,
+                success(Some(r#"{"T":{"v":57}}"#)),
+                r#"{"services":[{"service_id":"T","properties":{"v":57},"event_time":null}]}"#,
+            ),
+        ];
+        for (kind, text, word, response) in table {
+            assert_eq!(parse(kind, &Payload::Text(text.to_owned())), Ok((word, response.to_owned())), "{text}");
+        }
+        let (word, response) = parse(Kind::Command, &Payload::Text(r#"{"result_code":7}"#.to_owned())).unwrap();
+        let Outcome::Failed(reason) = word else { panic!("{word:?}") };
+        assert_eq!((reason.code.as_str(), reason.detail.as_deref()), ("RESULT_CODE_7", Some(response.as_str())));
+    }
+
+    #[test]
+    fn what_is_no_response_is_dropped() {
+        for text in ["x", "[]", "7", r#"{"result_code":"0"}"#, r#"{"result_code":0"#, r#"{"services":7}"#] {
+            assert!(parse(Kind::Command, &Payload::Text(text.to_owned())).is_err(), "{text}");
+        }
+        assert!(parse(Kind::Command, &Payload::Bytes(vec![0xff])).is_err());
+    }
+}
