@@ -1,1 +1,51 @@
-//! .
+//! Plugins of dragoman: loading them, calling them within limits, and translating between the contract in `wit/` and
+//! the host's own words.
+//!
+//! [`Runtime`] is the engine with its limits, [`PluginFolder`] the folder that is watched, [`Catalog`] what of it
+//! serves, [`Plugin`] one version of a plugin. Every call gets a [`CallContext`] and comes back as a [`Done`] with
+//! everything it wrote, or as a [`CallError`] and nothing.
+
+mod answers;
+mod bindings;
+mod cache;
+mod call;
+mod catalog;
+mod check;
+mod claims;
+mod context;
+mod convert;
+mod deadline;
+mod description;
+mod error;
+mod export;
+mod folder;
+mod imports;
+mod instances;
+mod load;
+mod options;
+mod plugin;
+mod reads;
+mod runtime;
+mod scan;
+mod state;
+mod stdio;
+mod telemetry;
+mod unit;
+mod words;
+mod writes;
+
+pub use catalog::{Catalog, RefusedFile};
+pub use claims::Route;
+pub use context::{CallContext, IdSource, Presented, Secret};
+pub use description::{Claim, Description, Queue, Roles};
+pub use error::{CallError, Fault, GuestError};
+pub use folder::{FolderError, PluginFolder};
+pub use options::{PluginOptions, PoolOptions, RuntimeOptions};
+pub use plugin::Plugin;
+pub use reads::{CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, ReadError, Selection};
+pub use runtime::{Runtime, RuntimeError};
+pub use words::{
+    Attempt, Audience, Decision, Dispatched, HandlerCommand, HandlerPlan, Outgoing, Request, Response, Settlement,
+    Step, Verdict,
+};
+pub use writes::{CreateDevice, Done, PluginWrite, Submit};

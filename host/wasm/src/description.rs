@@ -1,0 +1,139 @@
+//! What a plugin says about itself.
+
+use crate::claims::{Route, filter_problem, filters_overlap};
+use dragoman_core::{Attributes, Json, Overflow, Stage};
+use std::sync::Arc;
+
+/// What a plugin says about itself, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// `[a-z][a-z0-9-]{0,63}`, unique among the loaded plugins.
+    pub name: Arc<str>,
+    /// In the plugin's own numbering.
+    pub version: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// What it answers for.
+    pub claims: Vec<Claim>,
+    /// The most that a device of this dialect can tell.
+    pub tells: Stage,
+    /// At least one where it has a northbound side.
+    pub queues: Vec<Queue>,
+    /// HTTP headers, lower case, that carry a credential.
+    pub credential_headers: Vec<String>,
+    /// JSON Schema of the settings.
+    pub settings_schema: Option<Json>,
+    /// What a later contract adds.
+    pub attributes: Attributes,
+}
+
+/// One thing a plugin answers for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// HTTP requests.
+    Http(Route),
+    /// What devices of this dialect publish: a topic filter.
+    DeviceTopic(String),
+    /// MQTT connections of the listeners that name it.
+    Connections,
+}
+
+/// Where commands of one dialect for one device wait, first in, first out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Unique within the dialect.
+    pub name: Arc<str>,
+    /// The next command goes out when the one before got this far.
+    pub window: Stage,
+    /// Items that may wait for one device.
+    pub limit: u32,
+    /// What gives way beyond that.
+    pub overflow: Overflow,
+}
+
+/// The interfaces that a component exports besides `plugin`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// Says who may connect.
+    pub admission: bool,
+    /// The platform's application side.
+    pub northbound: bool,
+    /// The platform's device side.
+    pub southbound: bool,
+    /// Per-device code.
+    pub handler: bool,
+}
+
+impl Description {
+    /// What does not fit, as the middle of a sentence, and what would mend it.
+    pub(crate) fn problem(&self, roles: Roles) -> Option<String> {
+        let name = &*self.name;
+        let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.len() > 64 || !name.bytes().all(valid) {
+            return Some(format!(
+                "describes itself as `{name:.80}`; a name is a lower-case letter and up to 63 letters, digits and dashes"
+            ));
+        }
+        if self.claims.len() > 256 || self.queues.len() > 64 || self.credential_headers.len() > 64 {
+            return Some("claims too much; at most 256 claims, 64 queues and 64 credential headers are allowed".into());
+        }
+        let missing = |claim: &str, export: &str| {
+            Some(format!("claims {claim} but does not export `{export}`; export it or drop the claim"))
+        };
+        for claim in &self.claims {
+            match claim {
+                Claim::Http(_) if !roles.northbound => return missing("HTTP routes", "northbound"),
+                Claim::DeviceTopic(_) if !roles.southbound => return missing("device topics", "southbound"),
+                Claim::Connections if !roles.admission => return missing("connections", "admission"),
+                Claim::DeviceTopic(filter) => {
+                    if let Some(problem) = filter_problem(filter) {
+                        return Some(format!("claims the device topic `{filter:.200}`, but {problem}"));
+                    }
+                }
+                Claim::Http(_) | Claim::Connections => {}
+            }
+        }
+        if roles.northbound && self.queues.is_empty() {
+            return Some("exports `northbound` but describes no queue; describe at least one".into());
+        }
+        for (at, queue) in self.queues.iter().enumerate() {
+            let name = &*queue.name;
+            if name.is_empty() || name.len() > 64 || queue.limit == 0 {
+                return Some(format!(
+                    "describes the queue `{name:.80}` with limit {}; a queue has a name of 1 to 64 bytes and a limit of \
+                     at least 1",
+                    queue.limit
+                ));
+            }
+            if self.queues.iter().take(at).any(|earlier| earlier.name == queue.name) {
+                return Some(format!("describes the queue `{name}` twice; give each its own name"));
+            }
+        }
+        self.credential_headers
+            .iter()
+            .find(|header| !is_header_name(header))
+            .map(|header| format!("names the credential header `{header:.80}`; write a header name in lower case"))
+    }
+
+    /// What both plugins claim, if anything.
+    pub(crate) fn conflict(&self, other: &Self) -> Option<String> {
+        let pairs = self.claims.iter().flat_map(|mine| other.claims.iter().map(move |theirs| (mine, theirs)));
+        for (mine, theirs) in pairs {
+            match (mine, theirs) {
+                (Claim::Http(mine), Claim::Http(theirs)) if mine.overlaps(theirs) => {
+                    return Some(format!("the route `{mine}`, which `{theirs}` overlaps"));
+                }
+                (Claim::DeviceTopic(mine), Claim::DeviceTopic(theirs)) if filters_overlap(mine, theirs) => {
+                    return Some(format!("the device topic `{mine}`, which `{theirs}` overlaps"));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+fn is_header_name(text: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    !text.is_empty() && text.len() <= 128 && text.bytes().all(valid)
+}

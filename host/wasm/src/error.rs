@@ -1,0 +1,141 @@
+//! Why a call of a plugin came to nothing.
+
+use dragoman_core::Reason;
+use std::fmt;
+use std::sync::Arc;
+
+/// A call that came to nothing: nothing it wrote is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// The plugin that was called.
+    pub plugin: Arc<str>,
+    /// What was called, e.g. `northbound.handle-request`.
+    pub export: &'static str,
+    /// What went wrong.
+    pub fault: Fault,
+}
+
+/// What went wrong in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The plugin trapped: it panicked, ran out of stack, exited or did what WebAssembly forbids.
+    Trapped(String),
+    /// It took too long.
+    Deadline {
+        /// The limit in milliseconds.
+        limit_ms: u64,
+    },
+    /// It asked for more memory than it may have.
+    Memory {
+        /// The limit in bytes.
+        limit_bytes: usize,
+    },
+    /// It asked too much of the host: too many calls, or too much data in one of them.
+    HostcallBudget(String),
+    /// What it answered or wrote is larger than the limits allow.
+    Output(String),
+    /// It answered with an error of the contract.
+    Guest(GuestError),
+    /// What it answered or did breaks the contract.
+    DoesNotFit(String),
+    /// No instance became free in time. The plugin was not called.
+    Busy(String),
+    /// The host could not answer what the plugin asked; not the plugin's fault.
+    Host(String),
+    /// It does not export this function's interface. The plugin was not called.
+    NoSuchExport,
+}
+
+/// An error of the contract, as a plugin answered it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GuestError {
+    /// What was asked is malformed.
+    #[error("invalid: {0}")]
+    Invalid(String),
+    /// Something that was named does not exist.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// The caller may not do this.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// It contradicts what is there.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// A limit is reached.
+    #[error("limit: {0}")]
+    Limit(String),
+    /// The plugin has no words for it.
+    #[error("unsupported: {0}")]
+    Unsupported(String),
+    /// Not now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A fault of the plugin.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl CallError {
+    /// A stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self.fault {
+            Fault::Trapped(_) => "$PLUGIN_TRAP",
+            Fault::Deadline { .. } => "$PLUGIN_DEADLINE",
+            Fault::Memory { .. } => "$PLUGIN_MEMORY",
+            Fault::HostcallBudget(_) | Fault::Output(_) => "$PLUGIN_LIMIT",
+            Fault::Guest(_) | Fault::DoesNotFit(_) | Fault::NoSuchExport => "$PLUGIN_ERROR",
+            Fault::Busy(_) => "$PLUGIN_BUSY",
+            Fault::Host(_) => "$UNAVAILABLE",
+        }
+    }
+
+    /// The error as the reason of an execution: its code and its sentence.
+    pub fn reason(&self) -> Reason {
+        Reason::new(self.code(), self.to_string())
+    }
+
+    /// Whether the plugin ran and misbehaved. Answering with an error of the contract counts as well; a call that
+    /// found no free instance, no such export or no answer of the host does not.
+    pub fn is_fault(&self) -> bool {
+        !matches!(self.fault, Fault::Busy(_) | Fault::Host(_) | Fault::NoSuchExport)
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plugin, export, fault } = self;
+        match fault {
+            Fault::Trapped(detail) => write!(f, "plugin {plugin} trapped in {export}: {detail}"),
+            Fault::Deadline { limit_ms } => {
+                write!(f, "plugin {plugin} did not return from {export} within {limit_ms} ms")
+            }
+            Fault::Memory { limit_bytes } => {
+                write!(f, "plugin {plugin} asked for more than {limit_bytes} bytes of memory in {export}")
+            }
+            Fault::HostcallBudget(what) => write!(f, "plugin {plugin} asked too much of the host in {export}: {what}"),
+            Fault::Output(what) => write!(f, "plugin {plugin} answered more than it may in {export}: {what}"),
+            Fault::Guest(error) => write!(f, "plugin {plugin} answered {export} with an error: {error}"),
+            Fault::DoesNotFit(what) => write!(f, "plugin {plugin} broke the contract in {export}: {what}"),
+            Fault::Busy(what) => write!(f, "plugin {plugin} was not called for {export}: {what}"),
+            Fault::Host(what) => write!(f, "the host could not answer plugin {plugin} in {export}: {what}"),
+            Fault::NoSuchExport => write!(f, "plugin {plugin} does not export {export}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl std::error::Error for Fault {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trapped(text) | Self::HostcallBudget(text) | Self::Output(text) => f.write_str(text),
+            Self::DoesNotFit(text) | Self::Busy(text) | Self::Host(text) => f.write_str(text),
+            Self::Deadline { limit_ms } => write!(f, "did not return within {limit_ms} ms"),
+            Self::Memory { limit_bytes } => write!(f, "asked for more than {limit_bytes} bytes of memory"),
+            Self::Guest(error) => error.fmt(f),
+            Self::NoSuchExport => f.write_str("does not export it"),
+        }
+    }
+}

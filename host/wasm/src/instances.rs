@@ -1,0 +1,163 @@
+//! Where a call gets its instance from: a fresh one each time, or one that earlier calls left.
+
+use crate::error::Fault;
+use crate::options::PoolOptions;
+use crate::runtime::{Runtime, Shared};
+use crate::state::{Call, State};
+use crate::unit::Unit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Instance;
+use wasmtime::{Store, UpdateDeadline};
+
+/// An instance and the slot it occupies. The slot is free again when this is dropped.
+pub(crate) struct Live {
+    // Dropped before the permits: a permit promises a free slot.
+    pub(crate) store: Store<State>,
+    pub(crate) instance: Instance,
+    calls: u32,
+    _slot: OwnedSemaphorePermit,
+    keepable: bool,
+}
+
+/// The instances of one plugin.
+pub(crate) enum Instances {
+    Fresh,
+    Pooled(Arc<Pool>),
+}
+
+/// Instances of one plugin that wait for their next call.
+pub(crate) struct Pool {
+    options: PoolOptions,
+    turns: Arc<Semaphore>,
+    idle: Mutex<Vec<Live>>,
+}
+
+/// A turn to use an instance, and where the instance goes afterwards.
+pub(crate) struct Lease {
+    pub(crate) live: Live,
+    home: Option<Arc<Pool>>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Instances {
+    pub(crate) fn new(options: Option<PoolOptions>) -> Self {
+        options.map_or(Self::Fresh, |options| {
+            let turns = Arc::new(Semaphore::new(options.instances_max.max(1) as usize));
+            Self::Pooled(Arc::new(Pool { options, turns, idle: Mutex::default() }))
+        })
+    }
+
+    /// Waits for an instance and begins the call on it. The time of the call begins when it has one.
+    pub(crate) async fn lease(
+        &self,
+        runtime: &Runtime,
+        unit: &Unit,
+        call: impl FnOnce() -> Call,
+    ) -> Result<Lease, Fault> {
+        let Self::Pooled(pool) = self else {
+            let slot = wait(&runtime.0, &runtime.0.fresh).await?;
+            let live = instantiate(runtime, unit, call(), slot, false).await?;
+            return Ok(Lease { live, home: None, _turn: None });
+        };
+        let turn = wait(&runtime.0, &pool.turns).await?;
+        let idle = pool.idle().pop();
+        let live = if let Some(mut live) = idle {
+            live.store.data_mut().reset(call());
+            live
+        } else {
+            // Where other plugins keep all there is to keep, the call still gets a slot, only not for long.
+            match Arc::clone(&runtime.0.kept).try_acquire_owned() {
+                Ok(slot) => instantiate(runtime, unit, call(), slot, true).await?,
+                Err(_) => {
+                    let slot = wait(&runtime.0, &runtime.0.fresh).await?;
+                    instantiate(runtime, unit, call(), slot, false).await?
+                }
+            }
+        };
+        Ok(Lease { live, home: Some(Arc::clone(pool)), _turn: Some(turn) })
+    }
+}
+
+impl Pool {
+    fn idle(&self) -> MutexGuard<'_, Vec<Live>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// Gives the instance back after a call without a fault. An instance of a call that faulted is dropped instead.
+    pub(crate) fn give_back(self) {
+        let Self { mut live, home, _turn } = self;
+        let Some(pool) = home else { return };
+        live.calls += 1;
+        // Submissions that a call leaves behind would add up over the calls.
+        if live.keepable && live.calls < pool.options.calls_max && live.store.data().drafts == 0 {
+            pool.idle().push(live);
+        }
+    }
+}
+
+async fn instantiate(
+    runtime: &Runtime,
+    unit: &Unit,
+    call: Call,
+    slot: OwnedSemaphorePermit,
+    keepable: bool,
+) -> Result<Live, Fault> {
+    let deadline = Arc::clone(&call.deadline);
+    let limit_ms = call.limit_ms();
+    let mut store = Store::new(&runtime.0.engine, State::new(call));
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(runtime.0.options.hostcall_fuel_bytes);
+    // What computes gives way to other tasks at every tick until its time is over.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| {
+        let call = &context.data().call;
+        if call.deadline.passed() {
+            return Err(Fault::Deadline { limit_ms: call.limit_ms() }.into());
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
+    let instance = deadline.run(unit.pre.instantiate_async(&mut store)).await;
+    let instance = instance
+        .map_err(|_| Fault::Deadline { limit_ms })?
+        .map_err(|error| crate::call::classify(&error, &store.data().stdio))?;
+    Ok(Live { store, instance, calls: 0, _slot: slot, keepable })
+}
+
+/// Waits for a permit, as long and as many as the options allow.
+async fn wait(shared: &Shared, semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
+    if let Ok(permit) = Arc::clone(semaphore).try_acquire_owned() {
+        return Ok(permit);
+    }
+    let waiting = Waiting::enter(&shared.waiting);
+    if waiting.place >= shared.options.waiting_max {
+        return Err(Fault::Busy(format!("{} calls already wait for an instance", waiting.place)));
+    }
+    let limit_ms = shared.options.wait_ms;
+    match tokio::time::timeout(Duration::from_millis(limit_ms), Arc::clone(semaphore).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) | Err(_) => Err(Fault::Busy(format!("no instance became free within {limit_ms} ms"))),
+    }
+}
+
+/// A place in the queue, given up when the caller stops waiting for whatever reason.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    place: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        Self { count, place: count.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,101 @@
+//! The limits of plugins, each with its unit and default.
+
+use std::path::PathBuf;
+
+/// Limits of every plugin together and of each call. A plugin that goes past a limit of its call faults; the call
+/// writes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeOptions {
+    /// Calls that may run at once in fresh instances; address space for as many is reserved. Default 32.
+    pub instances_max: u32,
+    /// Instances of all pooled plugins together that are kept warm between calls. Default 8.
+    pub pooled_instances_max: u32,
+    /// Calls that may wait for an instance; the next one is refused with [`Fault::Busy`](crate::Fault::Busy).
+    /// Default 1024.
+    pub waiting_max: usize,
+    /// How long a call may wait for an instance, in milliseconds. Default 2000.
+    pub wait_ms: u64,
+    /// Linear memory of one instance, all its memories together, in bytes. Default 64 MiB.
+    pub memory_max_bytes: usize,
+    /// Time of one call in milliseconds, without the time that the host needs to check a password. Default 100.
+    pub deadline_ms: u64,
+    /// Time for the first instance of a file and its `describe`, in milliseconds. Default 5000.
+    pub load_deadline_ms: u64,
+    /// Size of a plugin's file in bytes. Default 64 MiB.
+    pub file_max_bytes: u64,
+    /// What one crossing from plugin to host (arguments of an import, the answer of a call) may copy, in bytes.
+    /// Default 8 MiB.
+    pub hostcall_fuel_bytes: usize,
+    /// Imports that read or write something of the host, per call; `host.*` is limited by time only. Default 1000.
+    pub host_calls_max: u32,
+    /// Commands that one call may submit. Default 256.
+    pub submissions_max: u32,
+    /// Everything that one call buffers to be written, in bytes. Default 16 MiB.
+    pub writes_max_bytes: usize,
+    /// Lines of log per call that are kept; what exceeds it is counted. Default 50.
+    pub log_lines_max: u32,
+    /// Log and standard output per call that are kept, in bytes each; what exceeds it is counted. Default 16 KiB.
+    pub log_max_bytes: usize,
+    /// One JSON document or payload of the contract, in bytes. Default 262 144.
+    pub json_max_bytes: usize,
+    /// The body of one response, in bytes. Default 4 MiB.
+    pub response_max_bytes: usize,
+    /// Where compiled code is kept, a folder that only the daemon may write (it is made with mode 0700, and refused
+    /// when others may write to it). Default none: every start compiles every file.
+    pub cache_dir: Option<PathBuf>,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            instances_max: 32,
+            pooled_instances_max: 8,
+            waiting_max: 1024,
+            wait_ms: 2000,
+            memory_max_bytes: 64 << 20,
+            deadline_ms: 100,
+            load_deadline_ms: 5000,
+            file_max_bytes: 64 << 20,
+            hostcall_fuel_bytes: 8 << 20,
+            host_calls_max: 1000,
+            submissions_max: 256,
+            writes_max_bytes: 16 << 20,
+            log_lines_max: 50,
+            log_max_bytes: 16 << 10,
+            json_max_bytes: 262_144,
+            response_max_bytes: 4 << 20,
+            cache_dir: None,
+        }
+    }
+}
+
+/// What the configuration says about one plugin, by the name it describes itself with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginOptions {
+    /// What `host.settings` answers: a JSON object. Default `{}`.
+    pub settings: String,
+    /// Keep instances between calls. Default none: every call gets a fresh instance.
+    pub pool: Option<PoolOptions>,
+}
+
+impl Default for PluginOptions {
+    fn default() -> Self {
+        Self { settings: "{}".into(), pool: None }
+    }
+}
+
+/// Instances of one plugin that are kept between calls. For languages whose instances are dear (JavaScript, Python);
+/// the plugin's state then lives as long as its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// Calls of this plugin that may run at once, and instances that are kept. Default 2.
+    pub instances_max: u32,
+    /// Calls after which an instance is replaced. Default 1000.
+    pub calls_max: u32,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self { instances_max: 2, calls_max: 1000 }
+    }
+}

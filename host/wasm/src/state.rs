@@ -1,0 +1,186 @@
+//! What lives beside an instance: its call in progress, and the little of WASI that it sees.
+
+use crate::check::Bounds;
+use crate::context::CallContext;
+use crate::deadline::Deadline;
+use crate::error::Fault;
+use crate::export::{Access, Export};
+use crate::imports::Memo;
+use crate::options::RuntimeOptions;
+use crate::stdio::Stdio;
+use crate::telemetry::LogBudget;
+use crate::writes::PluginWrite;
+use dragoman_core::DeviceId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use wasmtime::ResourceLimiter;
+use wasmtime_wasi::{HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+/// What the imports know of the plugin that calls them.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: String,
+    pub(crate) queues: Vec<Arc<str>>,
+    pub(crate) options: Arc<RuntimeOptions>,
+    pub(crate) bounds: Bounds,
+}
+
+/// The data of one store.
+pub(crate) struct State {
+    pub(crate) table: ResourceTable,
+    wasi: WasiCtx,
+    clock: Clock,
+    pub(crate) memory: MemoryLimit,
+    pub(crate) stdio: Stdio,
+    /// Submissions that the plugin holds and has neither submitted nor dropped.
+    pub(crate) drafts: u32,
+    pub(crate) call: Call,
+}
+
+/// One call in progress.
+pub(crate) struct Call {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) export: Export,
+    /// None only in `describe`.
+    pub(crate) context: Option<CallContext>,
+    pub(crate) deadline: Arc<Deadline>,
+    /// The device of the session that spoke; none: no session spoke.
+    pub(crate) reporter: Option<Option<DeviceId>>,
+    pub(crate) memo: Memo,
+    pub(crate) writes: Vec<PluginWrite>,
+    writes_bytes: usize,
+    host_calls: u32,
+    pub(crate) submissions: u32,
+    pub(crate) log: LogBudget,
+}
+
+impl State {
+    pub(crate) fn new(call: Call) -> Self {
+        let options = &call.facts.options;
+        let stdio = Stdio::new(options.log_max_bytes);
+        let clock = Clock(Arc::new(AtomicU64::new(call.now_ms())));
+        // Nothing is inherited: no arguments, no environment, no folder, no network.
+        let wasi = WasiCtxBuilder::new()
+            .stdout(stdio.clone())
+            .stderr(stdio.clone())
+            .wall_clock(clock.clone())
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let memory = MemoryLimit { used_bytes: 0, max_bytes: options.memory_max_bytes };
+        Self { table: ResourceTable::new(), wasi, clock, memory, stdio, drafts: 0, call }
+    }
+
+    /// Begins the next call on an instance that is used again.
+    pub(crate) fn reset(&mut self, call: Call) {
+        self.clock.0.store(call.now_ms(), Ordering::Relaxed);
+        self.call = call;
+    }
+}
+
+impl Call {
+    pub(crate) fn new(
+        facts: Arc<Facts>,
+        export: Export,
+        context: Option<CallContext>,
+        reporter: Option<Option<DeviceId>>,
+    ) -> Self {
+        let options = &facts.options;
+        let limit_ms = if export == Export::Describe { options.load_deadline_ms } else { options.deadline_ms };
+        let deadline = Arc::new(Deadline::after(Duration::from_millis(limit_ms)));
+        let log = LogBudget::new(Arc::clone(&facts.name), options.log_lines_max, options.log_max_bytes);
+        Self {
+            facts,
+            export,
+            context,
+            deadline,
+            reporter,
+            memo: Memo::default(),
+            writes: Vec::new(),
+            writes_bytes: 0,
+            host_calls: 0,
+            submissions: 0,
+            log,
+        }
+    }
+
+    pub(crate) fn limit_ms(&self) -> u64 {
+        let options = &self.facts.options;
+        if self.export == Export::Describe { options.load_deadline_ms } else { options.deadline_ms }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.context.as_ref().map_or(0, |context| context.now_ms)
+    }
+
+    /// Lets an import in, or faults: not every export may call every import, and not without end.
+    pub(crate) fn enter(&mut self, import: &'static str, access: Access) -> Result<&mut CallContext, Fault> {
+        if !self.export.allows(access) {
+            return Err(Fault::DoesNotFit(format!("it called `{import}`, which is not allowed there")));
+        }
+        if access != Access::Own {
+            self.host_calls += 1;
+            let max = self.facts.options.host_calls_max;
+            if self.host_calls > max {
+                return Err(Fault::HostcallBudget(format!("more than {max} calls, the last one of `{import}`")));
+            }
+        }
+        let missing = || Fault::DoesNotFit(format!("it called `{import}` outside of a call"));
+        self.context.as_mut().ok_or_else(missing)
+    }
+
+    /// Counts what is going to be buffered, or faults.
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.writes_bytes = self.writes_bytes.saturating_add(bytes);
+        let max = self.facts.options.writes_max_bytes;
+        if self.writes_bytes > max {
+            return Err(Fault::Output(format!("it writes more than {max} bytes in one call")));
+        }
+        Ok(())
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// The wall clock that a plugin sees stands still at the time of its call.
+#[derive(Clone)]
+struct Clock(Arc<AtomicU64>);
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Bounds the memories of an instance together. Growing past it ends the call at once, with a clearer reason than
+/// the plugin's own failing allocation would give.
+pub(crate) struct MemoryLimit {
+    used_bytes: usize,
+    max_bytes: usize,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let used_bytes = self.used_bytes.saturating_add(desired.saturating_sub(current));
+        if used_bytes > self.max_bytes {
+            return Err(Fault::Memory { limit_bytes: self.max_bytes }.into());
+        }
+        self.used_bytes = used_bytes;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}

@@ -1,0 +1,74 @@
+//! A component that is compiled and linked, and the roles it has.
+
+use crate::bindings::exports::dragoman::gateway::{admission, handler, northbound, plugin, southbound};
+use crate::description::Roles;
+use crate::state::State;
+use wasmtime::Store;
+use wasmtime::component::{Component, Instance, InstancePre, Linker};
+
+/// The version of the contract, as it stands in `wit/`.
+pub(crate) const CONTRACT: &str = "dragoman:gateway";
+pub(crate) const CONTRACT_VERSION: &str = "0.1.0-draft";
+
+/// A component, ready to be instantiated.
+pub(crate) struct Unit {
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) plugin: plugin::GuestIndices,
+    pub(crate) admission: Option<admission::GuestIndices>,
+    pub(crate) northbound: Option<northbound::GuestIndices>,
+    pub(crate) southbound: Option<southbound::GuestIndices>,
+    pub(crate) handler: Option<handler::GuestIndices>,
+}
+
+/// Looks a role up: absent is none, present but incomplete is an error.
+macro_rules! role {
+    ($pre:expr, $role:ident) => {{
+        let name = format!("{CONTRACT}/{}@{CONTRACT_VERSION}", stringify!($role));
+        match $pre.component().get_export_index(None, name.as_str()) {
+            Some(_) => Some($role::GuestIndices::new(&$pre)?),
+            None => None,
+        }
+    }};
+}
+
+impl Unit {
+    pub(crate) fn link(linker: &Linker<State>, component: &Component) -> wasmtime::Result<Self> {
+        let pre = linker.instantiate_pre(component)?;
+        Ok(Self {
+            plugin: plugin::GuestIndices::new(&pre)?,
+            admission: role!(pre, admission),
+            northbound: role!(pre, northbound),
+            southbound: role!(pre, southbound),
+            handler: role!(pre, handler),
+            pre,
+        })
+    }
+
+    pub(crate) fn roles(&self) -> Roles {
+        Roles {
+            admission: self.admission.is_some(),
+            northbound: self.northbound.is_some(),
+            southbound: self.southbound.is_some(),
+            handler: self.handler.is_some(),
+        }
+    }
+
+    /// The types of a component's functions are checked only here, so a file is loaded only after all of its roles
+    /// have been looked at once.
+    pub(crate) fn check_types(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
+        self.plugin.load(&mut *store, instance)?;
+        if let Some(role) = &self.admission {
+            role.load(&mut *store, instance)?;
+        }
+        if let Some(role) = &self.northbound {
+            role.load(&mut *store, instance)?;
+        }
+        if let Some(role) = &self.southbound {
+            role.load(&mut *store, instance)?;
+        }
+        if let Some(role) = &self.handler {
+            role.load(&mut *store, instance)?;
+        }
+        Ok(())
+    }
+}
