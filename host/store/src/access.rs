@@ -1,6 +1,6 @@
 //! What the store keeps of those who connect: credentials and persistent MQTT sessions.
 
-use dragoman_core::{DeviceId, Json, Subscription};
+use dragoman_core::Json;
 use std::sync::Arc;
 
 /// How a secret is kept.
@@ -56,14 +56,8 @@ impl std::fmt::Debug for CredentialRecord {
 pub struct MqttSessionRecord {
     /// As in CONNECT.
     pub client_id: String,
-    /// The dialect that admitted it.
-    pub dialect: Arc<str>,
-    /// Who it is, in the dialect's words.
-    pub principal: String,
-    /// The device it is.
-    pub device: Option<DeviceId>,
     /// When it may be forgotten, in milliseconds since 1970.
     pub expires_ms: u64,
-    /// What it subscribed to.
-    pub subscriptions: Vec<Subscription>,
+    /// JSON of the broker's, which alone reads it.
+    pub body: Json,
 }

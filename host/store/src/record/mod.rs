@@ -8,7 +8,6 @@ mod device;
 mod execution;
 mod intent;
 mod message;
-mod mqtt_session;
 mod options;
 mod transition;
 mod verdict;
@@ -16,9 +15,11 @@ mod verdict;
 pub(crate) use device::DeviceBody;
 pub(crate) use execution::ExecutionBody;
 pub(crate) use message::OutboxBody;
-pub(crate) use mqtt_session::MqttSessionBody;
 pub(crate) use transition::TransitionBody;
 pub(crate) use verdict::state_word;
+
+#[cfg(test)]
+mod tests;
 
 use crate::error::StoreError;
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use super::failure::{Problem, int};
 use crate::access::{CredentialKind, CredentialRecord, MqttSessionRecord};
-use crate::record::{self, MqttSessionBody};
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -77,12 +77,11 @@ pub(super) fn credentials(db: &Connection, dialect: &str) -> Result<Vec<Credenti
 }
 
 pub(super) fn put_mqtt_session(db: &Connection, record: &MqttSessionRecord) -> Result<(), Problem> {
-    let body = record::write("session", &record.client_id, &MqttSessionBody::from(record))?;
     db.prepare_cached(
         "INSERT INTO mqtt_session (client_id, expires_ms, body) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET expires_ms = excluded.expires_ms, body = excluded.body",
     )?
-    .execute(params![record.client_id, int(record.expires_ms), body])?;
+    .execute(params![record.client_id, int(record.expires_ms), record.body])?;
     Ok(())
 }
 
@@ -92,14 +91,14 @@ pub(super) fn remove_mqtt_session(db: &Connection, client_id: &str) -> Result<()
 }
 
 pub(super) fn mqtt_sessions(db: &Connection) -> Result<Vec<MqttSessionRecord>, Problem> {
-    let mut find = db.prepare_cached("SELECT client_id, body FROM mqtt_session ORDER BY client_id")?;
-    let mut rows = find.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (client_id, body) = (row.get_ref(0)?, row.get_ref(1)?);
-        let key = client_id.as_str().unwrap_or_default();
-        let body: MqttSessionBody = record::read("session", key, body.as_str().map_err(rusqlite::Error::from)?)?;
-        all.push(body.into());
-    }
-    Ok(all)
+    let mut find = db.prepare_cached("SELECT client_id, expires_ms, body FROM mqtt_session ORDER BY client_id")?;
+    let rows = find.query_map([], |row| {
+        let expires_ms: i64 = row.get(1)?;
+        Ok(MqttSessionRecord {
+            client_id: row.get(0)?,
+            expires_ms: u64::try_from(expires_ms).unwrap_or(0),
+            body: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
