@@ -210,7 +210,9 @@ impl Machine {
     /// Its time to live is over.
     pub(super) fn time_out(&mut self, now_ms: u64, id: &ExecutionId, effects: &mut Vec<Effect>) {
         let Some(record) = self.record(id) else { return };
-        let reached_out = record.sent_ms.is_some() || record.state > State::Queued || record.told.heard;
+        // An answer can outrun the broker's own; then nothing was recorded as sent, but something was.
+        let answered = record.step_attempt > 1 || record.told.heard;
+        let reached_out = record.sent_ms.is_some() || record.state > State::Queued || answered;
         let reason = if reached_out { reasons::no_response() } else { reasons::expired_in_queue() };
         self.finish(now_ms, id, Ending::Host(State::TimedOut, reason), effects);
     }

@@ -1,0 +1,9 @@
+//! The state machine from the outside: its table, a reference model, a simulation of everything around it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+mod invariants;
+mod model;
+mod reference;
+mod scenarios;
+mod table;

@@ -1,0 +1,327 @@
+//! The state machine once more, as plainly as it can be said: one list, searched from end to end for everything.
+//!
+//! Written from the rules, not from the code, and kept small enough to be checked by reading.
+
+mod answers;
+
+use crate::common::outcome_word;
+use dragoman_core::machine::reasons;
+use dragoman_core::{Event, Limits, Outcome, Overflow, Stage, State, Submission, WhenAway};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Waiting,
+    Planning,
+    Resuming,
+    HandingOver,
+    AwaitingReply,
+    Ended,
+}
+
+/// One execution.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) wish: Submission,
+    pub(crate) state: State,
+    pub(crate) doing: Doing,
+    pub(crate) attempt: u32,
+    pub(crate) lost: u32,
+    pub(crate) missing: u32,
+    pub(crate) due_ms: u64,
+    pub(crate) step_due_ms: Option<u64>,
+    pub(crate) lines: Vec<(Event, State, Option<String>)>,
+    step: u32,
+    sent: bool,
+    acked: bool,
+    heard: bool,
+    ever_sent: bool,
+    early: u32,
+    patience_ms: Option<u32>,
+    shuts_window: bool,
+    parked: bool,
+    signs: u64,
+    drained: bool,
+}
+
+pub(crate) struct Reference {
+    pub(crate) items: Vec<Item>,
+    pub(crate) effects: Vec<String>,
+    limits: Limits,
+    pub(crate) now_ms: u64,
+    online: Vec<(String, u64)>,
+    signs: u64,
+}
+
+pub(crate) type Verdict = &'static str;
+const TAKEN: Verdict = "taken";
+const STALE: Verdict = "stale";
+
+impl Item {
+    fn open(&self) -> bool {
+        self.doing != Doing::Ended
+    }
+    fn out(&self) -> bool {
+        self.open() && self.doing != Doing::Waiting
+    }
+    fn handled(&self) -> bool {
+        self.wish.handler.is_some()
+    }
+    fn same_lane(&self, other: &Submission) -> bool {
+        (&self.wish.device, &self.wish.origin, &self.wish.options.queue)
+            == (&other.device, &other.origin, &other.options.queue)
+    }
+}
+
+impl Reference {
+    pub(crate) fn new(limits: &Limits, now_ms: u64) -> Self {
+        let limits = limits.clone();
+        Self { items: Vec::new(), effects: Vec::new(), limits, now_ms, online: Vec::new(), signs: 0 }
+    }
+
+    fn signs_of(&self, holder: &str) -> u64 {
+        self.online.iter().find(|(name, _)| name == holder).map_or(0, |(_, signs)| *signs)
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        self.items.iter().position(|item| item.wish.id.as_str() == name && (item.open() || !item.drained))
+    }
+
+    fn line(&mut self, i: usize, event: Event, reason: Option<&str>) {
+        let state = self.items[i].state;
+        self.items[i].lines.push((event, state, reason.map(str::to_owned)));
+    }
+
+    pub(crate) fn submit(&mut self, wish: Submission) -> String {
+        let refused = |code: &str| format!("refused {code}");
+        if self.index(wish.id.as_str()).is_some() {
+            return refused("$DUPLICATE");
+        }
+        if wish.options.when_away == WhenAway::Fail && self.signs_of(wish.holder.as_str()) == 0 {
+            return refused("$AWAY");
+        }
+        let open = self.items.iter().filter(|item| item.open());
+        if open.clone().count() >= self.limits.open_max
+            || open.filter(|item| item.wish.device == wish.device).count() >= self.limits.open_per_device_max
+        {
+            return refused("$LIMIT");
+        }
+        let waiting = |item: &Item| item.doing == Doing::Waiting && item.same_lane(&wish);
+        let queue_limit = wish.options.queue_limit as usize;
+        let too_many = (self.items.iter().filter(|item| waiting(item)).count() + 1).saturating_sub(queue_limit);
+        let queued =
+            (0..self.items.len()).filter(|i| waiting(&self.items[*i]) && self.items[*i].state == State::Queued);
+        let oldest: Vec<usize> = queued.take(too_many).collect();
+        if too_many > 0 && (wish.options.overflow == Overflow::RefuseNewest || oldest.len() < too_many) {
+            return refused("$QUEUE_FULL");
+        }
+        for i in oldest {
+            self.end(i, State::Canceled, Some(reasons::REPLACED), true);
+        }
+        let device = wish.device.as_str().to_owned();
+        self.items.push(Item {
+            due_ms: self.now_ms + u64::from(wish.options.ttl_ms),
+            wish,
+            state: State::Queued,
+            doing: Doing::Waiting,
+            attempt: 0,
+            lost: 0,
+            missing: 0,
+            step_due_ms: None,
+            lines: Vec::new(),
+            step: 0,
+            sent: false,
+            acked: false,
+            heard: false,
+            ever_sent: false,
+            early: 0,
+            patience_ms: None,
+            shuts_window: false,
+            parked: false,
+            signs: 0,
+            drained: false,
+        });
+        self.line(self.items.len() - 1, Event::Queued, None);
+        self.turns(&device);
+        TAKEN.to_owned()
+    }
+
+    /// Whose turn it is, until it is nobody's.
+    fn turns(&mut self, device: &str) {
+        while let Some(i) = self.next(device) {
+            if self.now_ms >= self.items[i].due_ms {
+                self.time_out(i);
+                continue;
+            }
+            let signs = self.signs_of(self.items[i].wish.holder.as_str());
+            let item = &mut self.items[i];
+            item.doing = Doing::Planning;
+            item.signs = signs;
+            item.shuts_window = item.wish.options.window != Stage::Accepted;
+            self.effects.push(format!("plan {} {}", item.wish.id, item.attempt + 1));
+        }
+    }
+
+    fn next(&self, device: &str) -> Option<usize> {
+        let mine: Vec<usize> = (0..self.items.len())
+            .filter(|i| self.items[*i].open() && self.items[*i].wish.device.as_str() == device)
+            .collect();
+        let ready = |i: usize| {
+            let item = &self.items[i];
+            item.doing == Doing::Waiting && !item.parked && self.signs_of(item.wish.holder.as_str()) > 0
+        };
+        let begun = |i: &&usize| self.items[**i].handled() && (self.items[**i].out() || self.items[**i].attempt > 0);
+        if let Some(i) = mine.iter().find(begun) {
+            return ready(*i).then_some(*i);
+        }
+        let first = mine.iter().copied().find(|i| {
+            let wish = &self.items[*i].wish;
+            let earlier_waits = |j: &usize| self.items[*j].doing == Doing::Waiting && j < i;
+            let mut lane = mine.iter().filter(|j| self.items[**j].same_lane(wish));
+            ready(*i) && !lane.any(|j| earlier_waits(j) || (self.items[*j].out() && self.items[*j].shuts_window))
+        })?;
+        let alone = !mine.iter().any(|i| self.items[*i].out());
+        (alone || !self.items[first].handled()).then_some(first)
+    }
+
+    fn end(&mut self, i: usize, state: State, reason: Option<&str>, by_host: bool) {
+        let item = &mut self.items[i];
+        if item.doing == Doing::HandingOver || (by_host && item.doing == Doing::AwaitingReply) {
+            self.effects.push(format!("withdraw {} {}", item.wish.id, item.attempt));
+        }
+        item.state = state;
+        item.doing = Doing::Ended;
+        item.step_due_ms = None;
+        self.line(i, Event::Ended, reason);
+    }
+
+    fn time_out(&mut self, i: usize) {
+        let item = &self.items[i];
+        let out = item.ever_sent || item.state != State::Queued || item.heard || item.step > 1;
+        let code = if out { reasons::NO_RESPONSE } else { reasons::EXPIRED_IN_QUEUE };
+        self.end(i, State::TimedOut, Some(code), true);
+    }
+
+    fn verdict(&mut self, i: usize, outcome: &Outcome) {
+        let lowered = self.items[i].wish.options.lowered && self.items[i].handled();
+        let (state, reason) = match outcome {
+            Outcome::Succeeded(_) => (State::Succeeded, lowered.then(|| reasons::DELIVERED_ONLY.to_owned())),
+            Outcome::Failed(reason) => (State::Failed, Some(reason.code.clone())),
+            Outcome::Rejected(reason) => (State::Rejected, Some(reason.code.clone())),
+        };
+        self.end(i, state, reason.as_deref(), false);
+    }
+
+    /// An outcome of what is out: the end, or the handler's to judge.
+    fn answered(&mut self, i: usize, outcome: &Outcome) {
+        if !self.items[i].handled() {
+            return self.verdict(i, outcome);
+        }
+        let reason = match outcome {
+            Outcome::Succeeded(_) => None,
+            Outcome::Failed(reason) | Outcome::Rejected(reason) => Some(reason.code.clone()),
+        };
+        self.resume(i, Event::Replied, reason.as_deref(), outcome_word(outcome));
+    }
+
+    fn resume(&mut self, i: usize, event: Event, reason: Option<&str>, told: &str) {
+        let item = &mut self.items[i];
+        if item.doing == Doing::HandingOver {
+            self.effects.push(format!("withdraw {} {}", item.wish.id, item.attempt));
+        }
+        let was = std::mem::replace(&mut item.doing, Doing::Resuming);
+        item.step_due_ms = None;
+        item.parked = false;
+        self.line(i, event, reason);
+        let item = &mut self.items[i];
+        if was == Doing::Planning {
+            // The plan under way must not be taken for the answer to this.
+            item.attempt += 1;
+            (item.sent, item.acked, item.heard, item.missing) = (false, false, false, 0);
+        }
+        self.effects.push(format!("resume {} {} {told}", item.wish.id, item.attempt + 1));
+    }
+
+    pub(crate) fn cancel(&mut self, name: &str) -> Verdict {
+        let Some(i) = self.index(name).filter(|i| self.items[*i].open()) else { return STALE };
+        self.end(i, State::Canceled, Some(reasons::CANCELED), true);
+        self.turns(self.items[i].wish.device.as_str().to_owned().as_str());
+        TAKEN
+    }
+
+    pub(crate) fn presence(&mut self, holder: &str, online: bool) -> Verdict {
+        self.online.retain(|(name, _)| name != holder);
+        let mut behind: Vec<String> = Vec::new();
+        for i in 0..self.items.len() {
+            let item = &mut self.items[i];
+            if item.wish.holder.as_str() != holder || !item.open() {
+                continue;
+            }
+            behind.push(item.wish.device.as_str().to_owned());
+            item.parked &= !online;
+        }
+        behind.sort();
+        behind.dedup();
+        if online {
+            self.signs += 1;
+            self.online.push((holder.to_owned(), self.signs));
+            behind.iter().for_each(|device| self.turns(device));
+            return TAKEN;
+        }
+        for i in 0..self.items.len() {
+            let item = &self.items[i];
+            let fails = item.doing == Doing::Waiting && item.wish.options.when_away == WhenAway::Fail;
+            if fails && item.wish.holder.as_str() == holder {
+                self.end(i, State::Failed, Some(reasons::AWAY), true);
+            }
+        }
+        behind.iter().for_each(|device| self.turns(device));
+        TAKEN
+    }
+
+    pub(crate) fn sign_of_life(&mut self, holder: &str) -> Verdict {
+        self.signs += 1;
+        let signs = self.signs;
+        self.online.iter_mut().filter(|(name, _)| name == holder).for_each(|(_, of)| *of = signs);
+        let mut woken = Vec::new();
+        for item in self.items.iter_mut().filter(|item| item.open() && item.wish.holder.as_str() == holder) {
+            if std::mem::take(&mut item.parked) {
+                woken.push(item.wish.device.as_str().to_owned());
+            }
+        }
+        woken.sort();
+        woken.dedup();
+        woken.iter().for_each(|device| self.turns(device));
+        TAKEN
+    }
+
+    pub(crate) fn tick(&mut self) -> Verdict {
+        while let Some((due_ms, _, i)) = self.due().into_iter().min() {
+            if due_ms > self.now_ms {
+                break;
+            }
+            if self.now_ms >= self.items[i].due_ms {
+                self.time_out(i);
+                self.turns(self.items[i].wish.device.as_str().to_owned().as_str());
+            } else {
+                self.resume(i, Event::Silence, None, "silence");
+            }
+        }
+        TAKEN
+    }
+
+    fn due(&self) -> Vec<(u64, String, usize)> {
+        let open = self.items.iter().enumerate().filter(|(_, item)| item.open());
+        open.map(|(i, item)| {
+            (item.step_due_ms.unwrap_or(u64::MAX).min(item.due_ms), item.wish.id.as_str().to_owned(), i)
+        })
+        .collect()
+    }
+
+    pub(crate) fn drain(&mut self) {
+        self.items.iter_mut().for_each(|item| item.drained |= !item.open());
+    }
+
+    pub(crate) fn is_forgotten(&self, i: usize) -> bool {
+        self.items[i].drained && !self.items[i].open()
+    }
+}
