@@ -14,7 +14,7 @@ pub enum Behaviour {
     Fail,
     /// Takes it and never answers.
     Silent,
-    /// A box with a lock: `unlock`, `set`, `get`, `lock`. Setting a locked box is refused.
+    /// A box with a lock: `unlock` with the pin 1234, `setLevel`, `getLevel`, `lock`. Setting a locked box is refused.
     Lockbox,
 }
 
@@ -89,30 +89,38 @@ fn result_of(command: &Command) -> Value {
     }
 }
 
-/// A box that keeps one value behind a lock.
+/// The pin that opens a lockbox.
+const PIN: &str = "1234";
+
+/// A box that keeps a level behind a lock; the device that the handler `lockbox` plans for.
 #[derive(Clone, Debug, Default)]
 struct Lockbox {
     unlocked: bool,
-    value: Value,
+    level: u64,
 }
 
 impl Lockbox {
     fn carry_out(&mut self, command: &Command) -> Verdict {
         match command.action.as_str() {
+            "unlock" if command.params.get("pin").and_then(Value::as_str) != Some(PIN) => {
+                Verdict::Rejected { code: "wrong_pin", text: "The pin is wrong." }
+            }
             "unlock" => self.set_lock(true),
             "lock" => self.set_lock(false),
-            "set" if !self.unlocked => {
+            "setLevel" if !self.unlocked => {
                 Verdict::Rejected { code: "locked", text: "The box is locked; unlock it before setting it." }
             }
-            "set" => match command.params.get("value") {
-                Some(value) => {
-                    self.value = value.clone();
-                    Verdict::Succeeded(json!({ "value": self.value }))
+            "setLevel" => match command.params.get("level").and_then(Value::as_u64) {
+                Some(level) => {
+                    self.level = level;
+                    Verdict::Succeeded(json!({}))
                 }
-                None => Verdict::Failed { code: "no_value", text: "The parameter \"value\" is missing." },
+                None => Verdict::Failed { code: "no_level", text: "The parameter \"level\" is missing." },
             },
-            "get" => Verdict::Succeeded(json!({ "value": self.value })),
-            _ => Verdict::Rejected { code: "unknown_action", text: "The box knows unlock, set, get and lock." },
+            "getLevel" => Verdict::Succeeded(json!({ "level": self.level })),
+            _ => {
+                Verdict::Rejected { code: "unknown_action", text: "The box knows unlock, setLevel, getLevel and lock." }
+            }
         }
     }
 
@@ -149,17 +157,23 @@ mod tests {
     #[test]
     fn a_lockbox_is_set_only_while_it_is_unlocked() {
         let mut model = Model::new(Behaviour::Lockbox);
-        let set = command("set", json!({ "value": 7 }));
-        let get = command("get", Value::Null);
-        assert!(matches!(model.carry_out(&set), Some(Verdict::Rejected { code: "locked", .. })));
-        assert_eq!(model.carry_out(&get), Some(Verdict::Succeeded(json!({ "value": null }))));
-        assert_eq!(
-            model.carry_out(&command("unlock", Value::Null)),
-            Some(Verdict::Succeeded(json!({ "locked": false })))
-        );
-        assert_eq!(model.carry_out(&set), Some(Verdict::Succeeded(json!({ "value": 7 }))));
-        assert_eq!(model.carry_out(&get), Some(Verdict::Succeeded(json!({ "value": 7 }))));
-        assert_eq!(model.carry_out(&command("lock", Value::Null)), Some(Verdict::Succeeded(json!({ "locked": true }))));
-        assert!(matches!(model.carry_out(&set), Some(Verdict::Rejected { code: "locked", .. })));
+        let set = || command("setLevel", json!({ "level": 7 }));
+        for (command, expected) in [
+            (set(), Err("locked")),
+            (command("getLevel", json!({})), Ok(json!({ "level": 0 }))),
+            (command("unlock", json!({ "pin": "0000" })), Err("wrong_pin")),
+            (command("unlock", json!({ "pin": PIN })), Ok(json!({ "locked": false }))),
+            (set(), Ok(json!({}))),
+            (command("getLevel", json!({})), Ok(json!({ "level": 7 }))),
+            (command("lock", json!({})), Ok(json!({ "locked": true }))),
+            (set(), Err("locked")),
+        ] {
+            let verdict = match model.carry_out(&command) {
+                Some(Verdict::Succeeded(result)) => Ok(result),
+                Some(Verdict::Failed { code, .. } | Verdict::Rejected { code, .. }) => Err(code),
+                None => Err("silence"),
+            };
+            assert_eq!(verdict, expected, "{command:?}");
+        }
     }
 }

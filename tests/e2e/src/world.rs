@@ -42,9 +42,9 @@ impl World {
         for device in devices::records() {
             admin.add_device(&device).await?;
         }
-        for (dialect, (account, secret)) in [("emqx-fleets", FLEETS_KEY), ("huawei-iotda", HUAWEI_TOKEN)] {
-            admin.add_token(dialect, account, secret, &json!({})).await?;
-        }
+        let everything = json!({ "GET": ["/"], "POST": ["/"], "DELETE": ["/"] });
+        admin.add_token("emqx-fleets", FLEETS_KEY.0, FLEETS_KEY.1, &everything).await?;
+        admin.add_token("huawei-iotda", HUAWEI_TOKEN.0, HUAWEI_TOKEN.1, &json!({ "projects": "*" })).await?;
         let fleets = Fleets::new(&daemon, FLEETS_KEY.0, FLEETS_KEY.1)?;
         let huawei = Huawei::new(&daemon, HUAWEI_TOKEN.1)?;
         Ok(Self { daemon, admin, fleets, huawei })

@@ -41,7 +41,7 @@ pub(crate) const METER: Device = Device {
     handler: None,
 };
 
-/// A box that speaks Fleets and must be unlocked, set and read back for every value.
+/// A box that speaks Fleets and must be unlocked, set and read back for every level.
 pub(crate) const LOCKBOX: Device = Device {
     id: "lockbox-001",
     secret: "lockbox-secret",
@@ -74,8 +74,12 @@ pub(crate) fn register(addresses: &Addresses) -> anyhow::Result<()> {
     for device in DEVICES.iter().chain(&[&YOURS]) {
         post(addresses, "/v1/devices", &record(device))?;
     }
-    for (dialect, (account, secret)) in [("emqx-fleets", FLEETS_KEY), ("huawei-iotda", HUAWEI_TOKEN)] {
-        let token = json!({ "dialect": dialect, "account": account, "secret": secret, "rights": {} });
+    // A key of Fleets may call the paths that begin with these; a token of IoTDA may call these projects.
+    let everything = json!({ "GET": ["/"], "POST": ["/"], "DELETE": ["/"] });
+    for (dialect, (account, secret), rights) in
+        [("emqx-fleets", FLEETS_KEY, everything), ("huawei-iotda", HUAWEI_TOKEN, json!({ "projects": "*" }))]
+    {
+        let token = json!({ "dialect": dialect, "account": account, "secret": secret, "rights": rights });
         post(addresses, "/v1/tokens", &token)?;
     }
     Ok(())

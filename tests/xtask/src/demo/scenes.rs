@@ -51,7 +51,7 @@ fn huawei_to_fleets(addresses: &Addresses) -> anyhow::Result<()> {
 }
 
 fn lockbox(addresses: &Addresses) -> anyhow::Result<()> {
-    let body = huawei_command(addresses, LOCKBOX.id, "set", &json!({ "value": 42 }))?;
+    let body = huawei_command(addresses, LOCKBOX.id, "setLevel", &json!({ "level": 42, "pin": "1234" }))?;
     expect(&body, "/response/result_code", &json!(0))?;
-    expect(&body, "/response/paras/value", &json!(42))
+    expect(&body, "/response/paras", &json!({ "level": 42 }))
 }

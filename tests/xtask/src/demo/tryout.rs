@@ -22,7 +22,7 @@ curl -s '{fleets_list}' -u {key}:{secret}
 
 # a command to the water meter the IoTDA way, and the same to the lockbox with its three steps
 curl -s {huawei}/{meter}/commands -d '{{\"service_id\":\"W\",\"command_name\":\"ON_OFF\",\"paras\":{{\"value\":\"ON\"}}}}'
-curl -s {huawei}/{lockbox}/commands -d '{{\"command_name\":\"set\",\"paras\":{{\"value\":7}}}}'
+curl -s {huawei}/{lockbox}/commands -d '{{\"command_name\":\"setLevel\",\"paras\":{{\"level\":7,\"pin\":\"1234\"}}}}'
 
 # be a device yourself: a command is sent, you take it, answer it, and look what became of it
 E=$(curl -s {fleets} -d '{{\"thingId\":\"{yours}\",\"action\":\"ping\",\"ttl\":600}}' | sed 's/.*\"executionId\":\"\\([^\"]*\\)\".*/\\1/')
