@@ -112,6 +112,11 @@ pub struct KeptSession {
     /// As in its last CONNECT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// Who it belongs to: the dialect that admitted it and the principal. Another one with the same client id does not
+    /// inherit it.
+    pub dialect: String,
+    /// See `dialect`.
+    pub principal: String,
     /// 3, 4 or 5.
     pub protocol_level: u8,
     /// Seconds after its connection ended until it is forgotten.
@@ -130,8 +135,8 @@ pub struct KeptSession {
 pub trait BrokerEvents: Send + Sync + 'static {
     /// Who is it? Called once for each CONNECT.
     ///
-    /// The broker can put the codes of `BadCredentials` (4, 0x86) and `NotAuthorized` (5, 0x87) into a CONNACK. It has
-    /// no means to send those of `BadClientId` and `Unavailable`, and answers with 5 or 0x87 for both.
+    /// The CONNACK carries 4 or 0x86 for `BadCredentials`, 5 or 0x87 for `NotAuthorized` and 3 or 0x88 for
+    /// `Unavailable`. The embedded broker has no means to send 2 or 0x85 for `BadClientId` and answers 5 or 0x87.
     async fn authenticate(&self, attempt: ConnectAttempt) -> Result<Grant, ConnectRefusal>;
 
     /// A session is connected. Messages sent to its device from here on reach it, after its CONNACK. `resumed` says that

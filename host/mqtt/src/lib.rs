@@ -10,10 +10,12 @@
 //! ```
 
 mod broker;
+mod embedded;
 mod events;
 mod options;
 
 pub use broker::{Broker, BrokerError, BrokerStats, Delivery, DeliveryToken, Receipt};
+pub use embedded::EmbeddedBroker;
 pub use events::{
     BrokerEvents, CloseReason, ConnectAttempt, InboundVerdict, KeptSession, KeptSubscription, RetainHandling,
 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct ListenerOptions {
     /// Unique; sessions carry it.
     pub name: String,
-    /// Port 0 takes a free one; `EmbeddedBroker::addresses` tells which.
+    /// Port 0 takes a free one; [`EmbeddedBroker::addresses`](crate::EmbeddedBroker::addresses) tells which.
     pub address: SocketAddr,
     /// CONNECT packets that are looked at at one time; more wait.
     pub max_handshakes: usize,

@@ -1,0 +1,211 @@
+//! Messages between our words and those of the broker library.
+//!
+//! MQTT 5 properties appear among the attributes as `mqtt.content-type`, `mqtt.response-topic`, `mqtt.correlation-data`
+//! (where it is UTF-8; else `mqtt.correlation-data-hex`), `mqtt.message-expiry-s` and `mqtt.payload-format` (`1`: text).
+//! User properties appear under their own names; one whose name begins with `mqtt.` or `user.` gets `user.` in front, so
+//! that no client can put on the look of a property it did not set.
+
+use crate::events::{KeptSubscription, RetainHandling};
+use dragoman_core::{Attributes, Message, Payload};
+use rmqtt::codec::types::QoS;
+use rmqtt::codec::v5::{
+    PublishProperties, RetainHandling as WireRetainHandling, SubscriptionOptions as WireOptions, UserProperties,
+};
+use rmqtt::types::{CodecPublish, Publish, SubscriptionOptions};
+use std::num::NonZeroU32;
+
+const OWN: &str = "mqtt.";
+const USER: &str = "user.";
+
+/// What a client published.
+pub(super) fn message(publish: &Publish) -> Message {
+    Message {
+        topic: publish.topic.to_string(),
+        payload: Payload::from(publish.payload.to_vec()),
+        qos: publish.qos.value(),
+        retain: publish.retain,
+        attributes: publish.properties.as_ref().map(attributes).unwrap_or_default(),
+    }
+}
+
+/// A message for the wire.
+pub(super) fn publish(message: &Message, qos: u8, retain: bool, expiry_s: Option<u32>) -> CodecPublish {
+    let mut properties = properties(&message.attributes);
+    let own = properties.message_expiry_interval.map(NonZeroU32::get);
+    let expiry_s = own.into_iter().chain(expiry_s).min();
+    properties.message_expiry_interval = expiry_s.and_then(NonZeroU32::new);
+    CodecPublish {
+        dup: false,
+        retain,
+        qos: qos_of(qos),
+        topic: message.topic.as_str().into(),
+        packet_id: None,
+        payload: message.payload.as_bytes().to_vec().into(),
+        properties: Some(properties),
+    }
+}
+
+/// An upper bound of the size of the PUBLISH packet in bytes.
+pub(super) fn packet_bytes(publish: &CodecPublish) -> usize {
+    let properties = publish.properties.as_ref().map_or(0, |p| {
+        let user: usize = p.user_properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum();
+        let text = p.content_type.as_ref().map_or(0, |t| t.len() + 3) + p.response_topic.as_ref().map_or(0, |t| t.len() + 3);
+        user + text + p.correlation_data.as_ref().map_or(0, |d| d.len() + 3) + 5 * p.subscription_ids.len() + 16
+    });
+    16 + publish.topic.len() + publish.payload.len() + properties
+}
+
+/// 0, 1 or 2; more is 2.
+pub(super) fn qos_of(qos: u8) -> QoS {
+    match qos {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
+}
+
+/// A subscription as it is kept.
+pub(super) fn kept_subscription(filter: &str, options: &SubscriptionOptions) -> KeptSubscription {
+    KeptSubscription {
+        filter: filter.to_owned(),
+        qos: options.qos_value(),
+        share: options.shared_group().map(ToString::to_string),
+        no_local: options.no_local().unwrap_or(false),
+        retain_as_published: options.retain_as_published().unwrap_or(false),
+        retain_handling: match options.retain_handling() {
+            Some(WireRetainHandling::AtSubscribeNew) => RetainHandling::WhenNew,
+            Some(WireRetainHandling::NoAtSubscribe) => RetainHandling::Never,
+            Some(WireRetainHandling::AtSubscribe) | None => RetainHandling::Always,
+        },
+        subscription_id: options.subscription_identifier().map(NonZeroU32::get),
+    }
+}
+
+/// A kept subscription as the broker library has it.
+pub(super) fn subscription_options(kept: &KeptSubscription, protocol_level: u8) -> SubscriptionOptions {
+    let share = kept.share.as_deref().map(Into::into);
+    let qos = qos_of(kept.qos);
+    if protocol_level < 5 {
+        return SubscriptionOptions::from((qos, share, None));
+    }
+    let options = WireOptions {
+        qos,
+        no_local: kept.no_local,
+        retain_as_published: kept.retain_as_published,
+        retain_handling: match kept.retain_handling {
+            RetainHandling::Always => WireRetainHandling::AtSubscribe,
+            RetainHandling::WhenNew => WireRetainHandling::AtSubscribeNew,
+            RetainHandling::Never => WireRetainHandling::NoAtSubscribe,
+        },
+    };
+    SubscriptionOptions::from((&options, share, None, kept.subscription_id.and_then(NonZeroU32::new)))
+}
+
+fn attributes(properties: &PublishProperties) -> Attributes {
+    let mut list = Attributes::new();
+    let mut own = |name: &str, value: String| list.push((format!("{OWN}{name}"), value));
+    if let Some(text) = &properties.content_type {
+        own("content-type", text.to_string());
+    }
+    if let Some(text) = &properties.response_topic {
+        own("response-topic", text.to_string());
+    }
+    if let Some(data) = &properties.correlation_data {
+        match std::str::from_utf8(data) {
+            Ok(text) => own("correlation-data", text.to_owned()),
+            Err(_) => own("correlation-data-hex", data.iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+    if let Some(seconds) = properties.message_expiry_interval {
+        own("message-expiry-s", seconds.to_string());
+    }
+    if properties.is_utf8_payload {
+        own("payload-format", "1".to_owned());
+    }
+    list.extend(properties.user_properties.iter().map(|(name, value)| {
+        let name: &str = name.as_ref();
+        let escaped = name.starts_with(OWN) || name.starts_with(USER);
+        (if escaped { format!("{USER}{name}") } else { name.to_owned() }, value.to_string())
+    }));
+    list
+}
+
+fn properties(attributes: &Attributes) -> PublishProperties {
+    let mut properties = PublishProperties::default();
+    let mut user = UserProperties::new();
+    for (name, value) in attributes {
+        match name.strip_prefix(OWN) {
+            Some("content-type") => properties.content_type = Some(value.as_str().into()),
+            Some("response-topic") => properties.response_topic = Some(value.as_str().into()),
+            Some("correlation-data") => properties.correlation_data = Some(value.clone().into_bytes().into()),
+            Some("correlation-data-hex") => properties.correlation_data = from_hex(value).map(Into::into),
+            Some("message-expiry-s") => {
+                properties.message_expiry_interval = value.parse().ok().and_then(NonZeroU32::new);
+            }
+            Some("payload-format") => properties.is_utf8_payload = value == "1",
+            Some(_) => {}
+            None => {
+                let name = name.strip_prefix(USER).unwrap_or(name);
+                user.push((name.into(), value.as_str().into()));
+            }
+        }
+    }
+    properties.user_properties = user;
+    properties
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_survive_both_ways() {
+        let list: Attributes = [
+            ("mqtt.content-type", "application/json"),
+            ("mqtt.response-topic", "a/b"),
+            ("mqtt.correlation-data", "k1"),
+            ("mqtt.message-expiry-s", "30"),
+            ("mqtt.payload-format", "1"),
+            ("region", "eu"),
+            ("region", "us"),
+            ("user.mqtt.content-type", "spoof"),
+            ("user.user.x", "y"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        assert_eq!(attributes(&properties(&list)), list);
+    }
+
+    #[test]
+    fn correlation_data_that_is_not_text_is_hexadecimal() {
+        let list = vec![("mqtt.correlation-data-hex".to_owned(), "00ff".to_owned())];
+        let wire = properties(&list);
+        assert_eq!(wire.correlation_data.as_deref(), Some(&[0x00, 0xff][..]));
+        assert_eq!(attributes(&wire), list);
+        assert_eq!(from_hex("0"), None);
+        assert_eq!(from_hex("zz"), None);
+    }
+
+    #[test]
+    fn the_shorter_expiry_counts() {
+        let mut message = Message {
+            topic: "t".into(),
+            payload: Payload::Text("x".into()),
+            qos: 1,
+            retain: false,
+            attributes: vec![("mqtt.message-expiry-s".into(), "30".into())],
+        };
+        let expiry = |message: &Message, s| publish(message, 1, false, s).properties.and_then(|p| p.message_expiry_interval);
+        assert_eq!(expiry(&message, Some(5)), NonZeroU32::new(5));
+        assert_eq!(expiry(&message, Some(60)), NonZeroU32::new(30));
+        message.attributes.clear();
+        assert_eq!(expiry(&message, None), None);
+    }
+}
