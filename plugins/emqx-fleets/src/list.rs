@@ -52,18 +52,21 @@ impl Paging {
     }
 }
 
+/// A page of a list, as the API shows it.
 #[derive(Serialize)]
-struct Listing<'a> {
-    data: Vec<view::View<'a>>,
-    meta: Meta,
+pub(crate) struct Listing<T> {
+    pub(crate) data: Vec<T>,
+    pub(crate) meta: Meta,
 }
 
 #[derive(Serialize)]
-struct Meta {
-    page: usize,
-    limit: usize,
-    count: u64,
-    hasnext: bool,
+pub(crate) struct Meta {
+    pub(crate) page: usize,
+    pub(crate) limit: usize,
+    /// Items in all; left out where they were not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
+    pub(crate) hasnext: bool,
 }
 
 /// The newest commands first.
@@ -93,7 +96,7 @@ pub(crate) fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response,
     let meta = Meta {
         page: paging.page,
         limit: paging.limit,
-        count,
+        count: Some(count),
         hasnext: count > u64::try_from(paging.end()).unwrap_or(u64::MAX),
     };
     Ok(json_response(200, &Listing { data: found.iter().map(view::of).collect(), meta }))

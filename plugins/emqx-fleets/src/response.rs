@@ -31,7 +31,7 @@ fn report(gateway: &dyn Gateway, session: &Session, message: &Message) -> Result
         .ok_or("the session is not that thing")?;
     let word = parse(&message.payload)?;
     let about = Correlation { reporter, key: (*key).to_owned() };
-    gateway.tell(&about, &Report::Ended(word), &[]).map_err(|error| error.to_string())
+    gateway.tell(&about, &Report::Ended(word), &[]).map_err(|error| outcome::error_text(&error).to_owned())
 }
 
 #[derive(Deserialize)]

@@ -1,14 +1,14 @@
 //! `/api/v1/things`: create, get, list.
 
 use crate::answer::{Failure, bad_request, conflict, error_response, not_found};
-use crate::list::Paging;
+use crate::list::{Listing, Meta, Paging};
 use crate::thing::{CLIENT_ID_ALIAS, ID_ALIAS, NAME_ALIAS, Profile, TAG_LABEL, Thing, View};
 use dragoman_plugin_sdk::http::{Query, body_text, json_response};
 use dragoman_plugin_sdk::route::{is_topic_level, path_captures};
 use dragoman_plugin_sdk::time::rfc3339;
 use dragoman_plugin_sdk::{Error, Gateway, Registration, Request, Response, json};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Methods and paths that this file answers.
 pub(crate) const ROUTES: &[(&str, &str)] =
@@ -162,10 +162,12 @@ fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure> {
             return Err(bad_request(message));
         }
     };
-    let page: Vec<_> = things.iter().skip(paging.start()).take(paging.limit).map(Thing::view).collect();
-    let mut meta = json!({"page": paging.page, "limit": paging.limit, "hasnext": things.len() > paging.end()});
-    if ended && let Some(meta) = meta.as_object_mut() {
-        meta.insert("count".to_owned(), json!(things.len()));
-    }
-    Ok(json_response(200, &json!({"data": page, "meta": meta})))
+    let meta = Meta {
+        page: paging.page,
+        limit: paging.limit,
+        count: u64::try_from(things.len()).ok().filter(|_| ended),
+        hasnext: things.len() > paging.end(),
+    };
+    let data: Vec<_> = things.iter().skip(paging.start()).take(paging.limit).map(Thing::view).collect();
+    Ok(json_response(200, &Listing { data, meta }))
 }

@@ -2,7 +2,9 @@
 
 use crate::topics::Kind;
 use crate::{ID_ALIAS, RESPONSE_ATTRIBUTE};
-use dragoman_plugin_sdk::{Correlation, Gateway, Message, Outcome, Payload, Reason, Report, Session, Severity, json};
+use dragoman_plugin_sdk::{
+    Correlation, Gateway, Message, Outcome, Payload, Reason, Report, Session, Severity, json, outcome,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -37,7 +39,7 @@ fn report(
     let about = Correlation { reporter, key: request_id.to_owned() };
     gateway
         .tell(&about, &Report::Ended(word), &[(RESPONSE_ATTRIBUTE.to_owned(), response)])
-        .map_err(|error| error.to_string())
+        .map_err(|error| outcome::error_text(&error).to_owned())
 }
 
 #[derive(Deserialize)]

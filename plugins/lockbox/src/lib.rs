@@ -1,6 +1,6 @@
-//! Handler for an example device: a box whose level can be set only while it is unlocked, and which locks itself once
-//! its level was read back. One command, `setLevel`, becomes three steps, each a message and a reply; README.md draws
-//! them. Everything else passes through as it is. All frames are intents, so the box may speak any dialect.
+//! Handler for an example device: a box whose level can be set only while it is unlocked. One command, `setLevel`,
+//! becomes three steps, each a message and a reply; README.md draws them. Everything else passes through as it is. All
+//! frames are intents, so the box may speak any dialect.
 
 mod conversation;
 mod params;

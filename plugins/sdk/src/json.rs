@@ -36,7 +36,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Broken> {
 
 /// As [`parse`], for an object: a list of the members' values, which serde takes for a struct too, is refused.
 pub fn parse_object<T: DeserializeOwned>(text: &str) -> Result<T, Broken> {
-    if is_object(&*parse::<Box<RawValue>>(text)?) {
+    if is_object(&parse::<Box<RawValue>>(text)?) {
         parse(text)
     } else {
         Err(Broken::Shape("expected an object".to_owned()))

@@ -1,6 +1,6 @@
 //! Small makers of reasons and outcomes.
 
-use crate::{Execution, Outcome, Reason, State};
+use crate::{Error, Execution, Outcome, Reason, State};
 
 /// Reason codes that devices send are cut to this many bytes.
 const DEVICE_CODE_BYTES_MAX: usize = 128;
@@ -46,6 +46,20 @@ pub fn is_plain(execution: &Execution) -> bool {
         [] => true,
         [frame] => *frame == execution.intent,
         _ => false,
+    }
+}
+
+/// What an error of an import says, without its case.
+pub fn error_text(error: &Error) -> &str {
+    match error {
+        Error::Invalid(text)
+        | Error::NotFound(text)
+        | Error::Denied(text)
+        | Error::Conflict(text)
+        | Error::Limit(text)
+        | Error::Unsupported(text)
+        | Error::Unavailable(text)
+        | Error::Internal(text) => text,
     }
 }
 

@@ -3,9 +3,15 @@
 //! It keeps the contract where a plugin could notice: ids repeat per call sequence, aliases are unique, writes are only
 //! recorded. It runs no state machine; a test says itself what became of a command.
 
+mod records;
+mod transcript;
+
+pub use records::{ended, ended_by_host, execution, request, session};
+pub use transcript::Transcript;
+
 use crate::{
-    Attributes, Command, Correlation, Device, Error, Execution, Gateway, Identity, MacStep, Outcome, Page, Payload,
-    Registration, Report, Request, Selection, Session, Severity, State, outcome,
+    Attributes, Command, Correlation, Device, Error, Execution, Gateway, Identity, MacStep, Page, Registration, Report,
+    Selection, Severity, outcome,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -60,7 +66,7 @@ impl Fake {
 
     /// Adds an online device with these aliases and tells its id.
     pub fn add_device(&self, id: &str, dialect: &str, aliases: &[(&str, &str)]) -> String {
-        self.devices.borrow_mut().push(Device {
+        self.insert(Device {
             id: id.to_owned(),
             dialect: dialect.to_owned(),
             handler: None,
@@ -86,6 +92,12 @@ impl Fake {
         all.next().filter(|_| all.next().is_none())
     }
 
+    fn insert(&self, device: Device) {
+        let mut devices = self.devices.borrow_mut();
+        let place = devices.partition_point(|known| known.id < device.id);
+        devices.insert(place, device);
+    }
+
     fn selected(&self, what: &Selection) -> Vec<&Execution> {
         let mut found: Vec<_> = self
             .executions
@@ -98,83 +110,6 @@ impl Fake {
             found.reverse();
         }
         found
-    }
-}
-
-/// The record of an accepted command, as `settled` and `dispatch` see it.
-pub fn execution(id: &str, origin: &str, command: Command, now_ms: u64) -> Execution {
-    Execution {
-        id: id.to_owned(),
-        device: command.device,
-        frames: vec![command.intent.clone()],
-        intent: command.intent,
-        state: State::Queued,
-        attempt: 0,
-        created_ms: now_ms,
-        updated_ms: now_ms,
-        sent_ms: None,
-        ended_ms: None,
-        deadline_ms: now_ms + u64::from(command.ttl_ms.unwrap_or(30_000)),
-        origin: origin.to_owned(),
-        alias: command.alias,
-        context: command.context,
-        outcome: None,
-        reason: None,
-        last_note: None,
-        report: Vec::new(),
-        labels: command.labels,
-    }
-}
-
-/// The execution as a device's word leaves it, 1 s after it was sent.
-pub fn ended(mut execution: Execution, word: Outcome, report: Attributes) -> Execution {
-    execution.state = match &word {
-        Outcome::Succeeded(_) => State::Succeeded,
-        Outcome::Failed(_) => State::Failed,
-        Outcome::Rejected(_) => State::Rejected,
-    };
-    execution.outcome = Some(word);
-    execution.report = report;
-    execution.attempt = execution.attempt.max(1);
-    execution.sent_ms = Some(execution.created_ms);
-    execution.ended_ms = Some(execution.created_ms + 1_000);
-    execution.updated_ms = execution.created_ms + 1_000;
-    execution
-}
-
-/// The execution as the gateway itself ends it, with its reason code.
-pub fn ended_by_host(mut execution: Execution, state: State, code: &str) -> Execution {
-    execution.state = state;
-    execution.reason = Some(outcome::reason(code, format!("the gateway's text for {code}")));
-    execution.ended_ms = Some(execution.deadline_ms);
-    execution.updated_ms = execution.deadline_ms;
-    execution
-}
-
-/// A request without headers and credential.
-pub fn request(method: &str, target: &str, body: &str) -> Request {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers: Vec::new(),
-        body: Payload::Text(body.to_owned()),
-        presented: None,
-        request_id: "request-1".to_owned(),
-    }
-}
-
-/// A session that is not admitted yet.
-pub fn session(client_id: &str, username: Option<&str>) -> Session {
-    Session {
-        id: format!("session-{client_id}"),
-        listener: "mqtt".to_owned(),
-        client_id: client_id.to_owned(),
-        username: username.map(str::to_owned),
-        principal: None,
-        device: None,
-        protocol_level: 4,
     }
 }
 
@@ -215,9 +150,8 @@ impl Gateway for Fake {
         {
             return Err(Error::Conflict(format!("{namespace} {name} is taken")));
         }
-        let mut devices = self.devices.borrow_mut();
-        let id = what.id.clone().unwrap_or_else(|| format!("device-{}", devices.len() + 1));
-        devices.push(Device {
+        let id = what.id.clone().unwrap_or_else(|| format!("device-{}", self.devices.borrow().len() + 1));
+        self.insert(Device {
             id: id.clone(),
             dialect: "the-caller".to_owned(),
             handler: what.handler.clone(),
