@@ -79,7 +79,7 @@ impl Admin {
     /// # Errors
     /// When it is not known or does not end soon.
     pub async fn ended(&self, id: &str) -> anyhow::Result<Value> {
-        wait::until(&format!("the end of execution {id}"), SOON, async || {
+        wait::until(&format!("the end of execution {id}"), SOON, || async {
             let found = self.execution(id).await?;
             Ok(found.filter(|execution| !execution["ended_ms"].is_null()))
         })

@@ -74,7 +74,7 @@ impl Fleets {
     /// # Errors
     /// When it still is after that time.
     pub async fn ended(&self, id: &str, patience: Duration) -> anyhow::Result<Value> {
-        wait::until(&format!("the end of {id}"), patience, async || {
+        wait::until(&format!("the end of {id}"), patience, || async {
             let execution = self.execution(id).await?;
             Ok((execution["status"] != "SENT").then_some(execution))
         })

@@ -13,10 +13,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// When the question fails, or there is no answer within the time.
-pub async fn until<T>(
+pub async fn until<T, F: Future<Output = anyhow::Result<Option<T>>>>(
     what: &str,
     patience: Duration,
-    mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    mut ask: impl FnMut() -> F,
 ) -> anyhow::Result<T> {
     let end = Instant::now() + patience;
     loop {

@@ -7,9 +7,9 @@ use dragoman_simulators::{Behaviour, Device};
 use serde_json::json;
 
 /// Account and secret of an application of Fleets with every right.
-pub const FLEETS_KEY: (&str, &str) = ("ak_test", "fleets-secret");
+pub const FLEETS_KEY: (&str, &str) = ("ak_test", "fleets-secret-of-the-tests");
 /// Account and token of an application of IoTDA.
-pub const HUAWEI_TOKEN: (&str, &str) = ("tester", "huawei-token");
+pub const HUAWEI_TOKEN: (&str, &str) = ("tester", "huawei-token-of-the-tests");
 
 /// A daemon and the clients of its APIs.
 pub struct World {

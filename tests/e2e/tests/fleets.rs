@@ -94,7 +94,7 @@ async fn a_late_answer_is_recorded_and_changes_nothing() -> anyhow::Result<()> {
 
     let answer = topic.replace("/request", "/response");
     thing.publish(&answer, r#"{"status":"SUCCEEDED","result":{"late":true}}"#).await?;
-    let late = dragoman_e2e::wait::until("the late answer in the history", SOON, async || {
+    let late = dragoman_e2e::wait::until("the late answer in the history", SOON, || async {
         let execution = world.admin.execution(&id).await?.unwrap_or_default();
         Ok(execution["history"].to_string().contains("late").then_some(execution))
     })
@@ -177,8 +177,8 @@ async fn things_are_created_found_and_commanded_by_id_or_name() -> anyhow::Resul
 async fn a_key_reaches_the_paths_it_was_granted() -> anyhow::Result<()> {
     let world = World::start().await?;
     let rights = json!({ "GET": ["/api/v1/commands"] });
-    world.admin.add_token("emqx-fleets", "ak_reader", "reader-secret", &rights).await?;
-    let reader = Fleets::new(&world.daemon, "ak_reader", "reader-secret")?;
+    world.admin.add_token("emqx-fleets", "ak_reader", "reader-secret-of-the-tests", &rights).await?;
+    let reader = Fleets::new(&world.daemon, "ak_reader", "reader-secret-of-the-tests")?;
     reader.get("/api/v1/commands").await?.expect(200)?;
     reader.get("/api/v1/things").await?.expect(403)?;
     reader.command(THERMOSTAT, "reboot", &json!({}), 60).await?.expect(403)?;

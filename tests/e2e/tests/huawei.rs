@@ -53,7 +53,7 @@ async fn a_device_that_is_not_connected_is_said_to_be_offline_at_once() -> anyho
     let device = world.device(METER, Behaviour::Answer).await?;
     world.huawei.command(METER, "ON_OFF", &json!({})).await?.expect(200)?;
     drop(device);
-    wait::until("the device is offline again", SOON, async || {
+    wait::until("the device is offline again", SOON, || async {
         let answer = world.huawei.command(METER, "ON_OFF", &json!({})).await?;
         Ok((answer.status == 403).then_some(()))
     })
