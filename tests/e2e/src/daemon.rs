@@ -20,7 +20,8 @@ const LOG_LINES_SHOWN: usize = 60;
 pub struct Daemon {
     folder: TempDir,
     binary: PathBuf,
-    extra: String,
+    /// Its configuration with the addresses of [`Listeners::default`].
+    template: String,
     listeners: Listeners,
     process: Option<Child>,
 }
@@ -36,6 +37,14 @@ pub struct Listeners {
     pub admin: String,
 }
 
+impl Default for Listeners {
+    /// Where the examples listen.
+    fn default() -> Self {
+        let at = |port: u16| format!("127.0.0.1:{port}");
+        Self { http: at(8080), mqtt: at(1883), admin: at(8081) }
+    }
+}
+
 impl Daemon {
     /// Starts a daemon with an empty store and waits until it is ready. `extra` is TOML that is added to its
     /// configuration, e.g. settings of a plugin.
@@ -43,15 +52,46 @@ impl Daemon {
     /// # Errors
     /// When it is not built, does not start, or is not ready in time.
     pub async fn start(extra: &str) -> anyhow::Result<Self> {
+        let Listeners { http, mqtt, admin } = Listeners::default();
+        let plugins = toml_path(&paths::plugins()?)?;
+        let template = format!(
+            "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\n\n\
+             [mqtt]\nlisten = \"{mqtt}\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
+             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\n\n{extra}\n"
+        );
+        Self::start_from(template).await
+    }
+
+    /// Starts a daemon with the configuration of an example. Only its ports, its data and the place of the plugins are
+    /// others.
+    ///
+    /// # Errors
+    /// When the example does not have what is to be replaced, or as for [`Daemon::start`].
+    pub async fn start_example(name: &str) -> anyhow::Result<Self> {
+        let file = paths::repository().join("examples").join(name).join("dragoman.toml");
+        let mut text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        for (from, to) in [
+            (format!("\"../../target/examples/{name}\""), "\"data\"".to_owned()),
+            ("\"../../target/plugins\"".to_owned(), toml_path(&paths::plugins()?)?),
+        ] {
+            ensure!(text.contains(&from), "{} does not say {from}", file.display());
+            text = text.replace(&from, &to);
+        }
+        Self::start_from(text).await
+    }
+
+    async fn start_from(template: String) -> anyhow::Result<Self> {
         let any = || "127.0.0.1:0".to_owned();
         let mut daemon = Self {
             folder: tempfile::Builder::new().prefix("dragoman-e2e-").tempdir().context("making a folder")?,
             binary: paths::daemon()?,
-            extra: extra.to_owned(),
+            template,
             listeners: Listeners { http: any(), mqtt: any(), admin: any() },
             process: None,
         };
         daemon.run().await?;
+        // From now on the file names the real ports, for the command line and for the next start.
+        fs::write(daemon.config(), daemon.configuration()?).context("writing the configuration")?;
         Ok(daemon)
     }
 
@@ -176,15 +216,13 @@ impl Daemon {
     }
 
     fn configuration(&self) -> anyhow::Result<String> {
-        let plugins = paths::plugins()?;
-        let plugins = plugins.to_str().context("the path of the plugin folder is not UTF-8")?;
-        let Listeners { http, mqtt, admin } = &self.listeners;
-        Ok(format!(
-            "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\n\n\
-             [mqtt]\nlisten = \"{mqtt}\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
-             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins:?}\n\n{}\n",
-            self.extra
-        ))
+        let (from, to) = (Listeners::default(), &self.listeners);
+        let mut text = self.template.clone();
+        for (from, to) in [(from.http, &to.http), (from.mqtt, &to.mqtt), (from.admin, &to.admin)] {
+            ensure!(text.contains(&from), "the configuration does not say {from}");
+            text = text.replace(&from, to);
+        }
+        Ok(text)
     }
 
     fn log_file(&self) -> PathBuf {
@@ -198,4 +236,10 @@ impl Drop for Daemon {
             eprintln!("the daemon's log ends with:\n{}", self.log_tail());
         }
     }
+}
+
+/// A path as a string of TOML.
+fn toml_path(path: &Path) -> anyhow::Result<String> {
+    let path = path.canonicalize().with_context(|| format!("looking for {}", path.display()))?;
+    Ok(format!("{:?}", path.to_str().context("a path is not UTF-8")?))
 }
