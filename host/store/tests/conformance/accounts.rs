@@ -1,0 +1,80 @@
+//! Credentials and persistent MQTT sessions.
+
+use crate::support::*;
+use crate::{Place, commit, journal};
+use dragoman_store::{Backend, CredentialKind, Write};
+
+pub async fn a_credential_comes_back_by_account_and_by_token(place: &impl Place) {
+    let journal = journal(place);
+    let token = credential("app", CredentialKind::Token, &[0, 1, 255]);
+    journal.append(vec![Write::Credential(token.clone())]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(journal.credential("fleets", "app").await.unwrap(), Some(token.clone()));
+        assert_eq!(journal.credential_by_token("fleets", &[0, 1, 255]).await.unwrap(), Some(token.clone()));
+        assert_eq!(journal.credential_by_token("huawei", &[0, 1, 255]).await.unwrap(), None);
+        assert_eq!(journal.credential_by_token("fleets", &[0, 1]).await.unwrap(), None);
+        assert_eq!(journal.credential("huawei", "app").await.unwrap(), None);
+        journal.flush().await.unwrap();
+    }
+}
+
+pub async fn only_tokens_are_found_by_hash(place: &impl Place) {
+    let journal = journal(place);
+    journal
+        .append(vec![
+            Write::Credential(credential("sealed", CredentialKind::Sealed, b"key")),
+            Write::Credential(credential("password", CredentialKind::Password, b"key")),
+        ])
+        .unwrap();
+    for _ in 0..2 {
+        assert_eq!(journal.credential_by_token("fleets", b"key").await.unwrap(), None);
+        assert_eq!(journal.credential("fleets", "sealed").await.unwrap().unwrap().kind, CredentialKind::Sealed);
+        assert_eq!(journal.credential("fleets", "password").await.unwrap().unwrap().kind, CredentialKind::Password);
+        journal.flush().await.unwrap();
+    }
+    let shown = format!("{:?}", credential("sealed", CredentialKind::Sealed, b"hush"));
+    assert!(!shown.contains("secret") && !shown.contains("104"), "{shown}");
+}
+
+pub async fn credentials_are_replaced_removed_and_listed(place: &impl Place) {
+    let journal = journal(place);
+    for account in ["c", "a", "b"] {
+        journal.append(vec![Write::Credential(credential(account, CredentialKind::Password, b"1"))]).unwrap();
+    }
+    journal.append(vec![Write::Credential(credential("b", CredentialKind::Token, b"2"))]).unwrap();
+    journal.append(vec![Write::CredentialRemove { dialect: "fleets".into(), account: "a".to_owned() }]).unwrap();
+    let listed = journal.credentials("fleets").await.unwrap();
+    assert_eq!(listed, [credential("b", CredentialKind::Token, b"2"), credential("c", CredentialKind::Password, b"1")]);
+    assert_eq!(journal.credentials("huawei").await.unwrap(), []);
+}
+
+pub async fn a_revoked_token_is_refused_at_once(place: &impl Place) {
+    let journal = journal(place);
+    let token = |hash: &[u8]| Write::Credential(credential("app", CredentialKind::Token, hash));
+    journal.append(vec![token(b"old")]).unwrap();
+    journal.flush().await.unwrap();
+    journal.append(vec![token(b"new")]).unwrap();
+    assert_eq!(journal.credential_by_token("fleets", b"old").await.unwrap(), None);
+    assert!(journal.credential_by_token("fleets", b"new").await.unwrap().is_some());
+    journal.flush().await.unwrap();
+    journal.append(vec![Write::CredentialRemove { dialect: "fleets".into(), account: "app".to_owned() }]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(journal.credential_by_token("fleets", b"new").await.unwrap(), None);
+        assert_eq!(journal.credential("fleets", "app").await.unwrap(), None);
+        journal.flush().await.unwrap();
+    }
+}
+
+pub async fn mqtt_sessions_are_kept_replaced_and_removed(place: &impl Place) {
+    {
+        let backend = place.open();
+        commit(&backend, ["c", "a", "b"].map(|client| Write::MqttSession(mqtt_session(client, &["to/+/#"]))));
+        commit(
+            &backend,
+            [Write::MqttSession(mqtt_session("b", &["x", "y"])), Write::MqttSessionRemove("c".to_owned())],
+        );
+        commit(&backend, [Write::MqttSessionRemove("nobody".to_owned())]);
+    }
+    let backend = place.open();
+    assert_eq!(backend.mqtt_sessions().unwrap(), [mqtt_session("a", &["to/+/#"]), mqtt_session("b", &["x", "y"])]);
+}

@@ -1,0 +1,153 @@
+//! A backend whose commits can be held up and made to fail, over a real one.
+
+use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
+use dragoman_store::{
+    Backend, CredentialRecord, DeviceRecord, Durability, MqttSessionRecord, OutboxRow, Page, ProfileRecord, Selection,
+    StoreError, Write,
+};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// What was asked of [`Gate::commit`]: how many writes, and how durable.
+pub type Commit = (usize, Durability);
+
+pub struct Gate {
+    inner: Arc<dyn Backend>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    held: bool,
+    failing: bool,
+    waiting: usize,
+    commits: Vec<Commit>,
+}
+
+impl Gate {
+    pub fn new(inner: Arc<dyn Backend>) -> Arc<Self> {
+        Arc::new(Self { inner, state: Mutex::default(), changed: Condvar::new() })
+    }
+
+    /// Commits wait until [`Gate::release`].
+    pub fn hold(&self) {
+        self.state.lock().unwrap().held = true;
+    }
+
+    pub fn release(&self) {
+        self.state.lock().unwrap().held = false;
+        self.changed.notify_all();
+    }
+
+    /// Commits fail from now on.
+    pub fn fail(&self) {
+        self.state.lock().unwrap().failing = true;
+    }
+
+    /// Waits until a commit stands before the gate, with what it took.
+    pub fn wait_for_commit(&self) {
+        let state = self.state.lock().unwrap();
+        drop(self.changed.wait_while(state, |state| state.waiting == 0).unwrap());
+    }
+
+    /// The commits that went through, in order.
+    pub fn commits(&self) -> Vec<Commit> {
+        self.state.lock().unwrap().commits.clone()
+    }
+
+    /// Waits until so many commits went through.
+    pub fn wait_for_commits(&self, count: usize) -> Vec<Commit> {
+        let state = self.state.lock().unwrap();
+        self.changed.wait_while(state, |state| state.commits.len() < count).unwrap().commits.clone()
+    }
+}
+
+impl Backend for Gate {
+    fn commit(&self, writes: &[Write], durability: Durability) -> Result<(), StoreError> {
+        let mut state = self.state.lock().unwrap();
+        state.waiting += 1;
+        self.changed.notify_all();
+        let mut state = self.changed.wait_while(state, |state| state.held).unwrap();
+        state.waiting -= 1;
+        if state.failing {
+            return Err(StoreError::Failed { doing: "committing", detail: "the disk is gone".to_owned() });
+        }
+        self.inner.commit(writes, durability)?;
+        state.commits.push((writes.len(), durability));
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
+        self.inner.device(id)
+    }
+    fn device_by_alias(&self, namespace: &str, name: &str) -> Result<Option<DeviceRecord>, StoreError> {
+        self.inner.device_by_alias(namespace, name)
+    }
+    fn devices(
+        &self,
+        labels: &Attributes,
+        after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<DeviceRecord>, StoreError> {
+        self.inner.devices(labels, after, limit)
+    }
+    fn children(
+        &self,
+        parent: &DeviceId,
+        after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<DeviceRecord>, StoreError> {
+        self.inner.children(parent, after, limit)
+    }
+    fn profile(&self, device: &DeviceId, dialect: &str) -> Result<Option<ProfileRecord>, StoreError> {
+        self.inner.profile(device, dialect)
+    }
+    fn execution(&self, id: &ExecutionId) -> Result<Option<Execution>, StoreError> {
+        self.inner.execution(id)
+    }
+    fn history(&self, id: &ExecutionId) -> Result<Vec<Transition>, StoreError> {
+        self.inner.history(id)
+    }
+    fn executions(&self, selection: &Selection) -> Result<Page, StoreError> {
+        self.inner.executions(selection)
+    }
+    fn count(&self, selection: &Selection, up_to: u64) -> Result<u64, StoreError> {
+        self.inner.count(selection, up_to)
+    }
+    fn execution_by_alias(
+        &self,
+        origin: &str,
+        device: &DeviceId,
+        alias: &str,
+    ) -> Result<Option<Execution>, StoreError> {
+        self.inner.execution_by_alias(origin, device, alias)
+    }
+    fn execution_by_idempotency(&self, origin: &str, key: &str) -> Result<Option<Execution>, StoreError> {
+        self.inner.execution_by_idempotency(origin, key)
+    }
+    fn by_correlation(&self, reporter: &DeviceId, key: &str) -> Result<Option<(ExecutionId, u32)>, StoreError> {
+        self.inner.by_correlation(reporter, key)
+    }
+    fn load_open(&self, each: &mut dyn FnMut(Execution)) -> Result<(), StoreError> {
+        self.inner.load_open(each)
+    }
+    fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError> {
+        self.inner.outbox()
+    }
+    fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {
+        self.inner.credential(dialect, account)
+    }
+    fn credential_by_token(&self, dialect: &str, hash: &[u8]) -> Result<Option<CredentialRecord>, StoreError> {
+        self.inner.credential_by_token(dialect, hash)
+    }
+    fn credentials(&self, dialect: &str) -> Result<Vec<CredentialRecord>, StoreError> {
+        self.inner.credentials(dialect)
+    }
+    fn mqtt_sessions(&self) -> Result<Vec<MqttSessionRecord>, StoreError> {
+        self.inner.mqtt_sessions()
+    }
+    fn prune(&self, ended_before_ms: u64, limit: u32) -> Result<u64, StoreError> {
+        self.inner.prune(ended_before_ms, limit)
+    }
+}

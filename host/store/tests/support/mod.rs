@@ -1,0 +1,192 @@
+//! Samples that the tests are made of.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use dragoman_core::{
+    Correlation, DeviceId, Event, Execution, ExecutionId, Idempotency, Intent, Invocation, Message, Options, Overflow,
+    Owner, Payload, Phase, Stage, State, Told, Transition, WhenAway,
+};
+use dragoman_store::{
+    CredentialKind, CredentialRecord, DeviceRecord, MqttSessionRecord, OutboxRow, ProfileRecord, Write,
+};
+use std::sync::Arc;
+
+/// A queued execution.
+pub fn execution(id: &str, device: &str) -> Execution {
+    Execution {
+        id: ExecutionId::new(id),
+        device: DeviceId::new(device),
+        holder: DeviceId::new(device),
+        intent: Intent::Invoke(Invocation { service: None, action: "on".to_owned(), params: "null".to_owned() }),
+        options: Options {
+            ttl_ms: 20_000,
+            succeeds_at: Stage::Ended,
+            lowered: false,
+            when_away: WhenAway::Queue,
+            queue: Arc::from("commands"),
+            window: Stage::Acked,
+            queue_limit: 20,
+            overflow: Overflow::RefuseNewest,
+            attempts: 1,
+        },
+        origin: Arc::from("fleets"),
+        alias: None,
+        context: None,
+        labels: Vec::new(),
+        idempotency: None,
+        owner: Owner { node: Arc::from("one"), lease_until_ms: u64::MAX },
+        handler: None,
+        digests: Vec::new(),
+        state: State::Queued,
+        phase: Phase::Waiting,
+        version: 1,
+        attempt: 0,
+        told: Told::default(),
+        step_attempt: 0,
+        lost: 0,
+        frames: Vec::new(),
+        handler_state: None,
+        reply_within_ms: None,
+        step_deadline_ms: None,
+        correlations: Vec::new(),
+        receipts_missing: 0,
+        outcome: None,
+        reason: None,
+        last_note: None,
+        report: Vec::new(),
+        created_ms: 1_000,
+        updated_ms: 1_000,
+        sent_ms: None,
+        ended_ms: None,
+        deadline_ms: 21_000,
+    }
+}
+
+/// The same execution in another state, one version on.
+pub fn moved(mut execution: Execution, state: State, at_ms: u64) -> Execution {
+    execution.state = state;
+    execution.version += 1;
+    execution.updated_ms = at_ms;
+    if state.is_final() {
+        execution.phase = Phase::Ended;
+        execution.ended_ms = Some(at_ms);
+    }
+    execution
+}
+
+/// With a key under which an attempt was dispatched.
+pub fn correlated(mut execution: Execution, attempt: u32, reporter: &str, key: &str) -> Execution {
+    execution.attempt = attempt;
+    execution.correlations.push((attempt, Correlation { reporter: DeviceId::new(reporter), key: key.to_owned() }));
+    execution
+}
+
+/// With a caller's key.
+pub fn idempotent(mut execution: Execution, key: &str) -> Execution {
+    execution.idempotency = Some(Idempotency { key: key.to_owned(), fingerprint: u64::MAX });
+    execution
+}
+
+pub fn labelled(mut execution: Execution, labels: &[(&str, &str)]) -> Execution {
+    execution.labels = pairs(labels);
+    execution
+}
+
+pub fn put(execution: Execution) -> Write {
+    Write::Execution(Arc::new(execution))
+}
+
+/// A line of a history.
+pub fn line(seq: u64, state: State) -> Transition {
+    Transition {
+        seq,
+        at_ms: 1_000 + seq,
+        event: Event::Progress,
+        state,
+        attempt: 1,
+        reason: None,
+        detail: Some(format!("{{\"line\":{seq}}}")),
+        attributes: Vec::new(),
+    }
+}
+
+pub fn lines(id: &str, seqs: impl IntoIterator<Item = u64>) -> Write {
+    Write::Transitions {
+        id: ExecutionId::new(id),
+        lines: seqs.into_iter().map(|seq| line(seq, State::Queued)).collect(),
+    }
+}
+
+/// A message that must leave.
+pub fn message(seq: u64, execution: &str) -> OutboxRow {
+    OutboxRow {
+        seq,
+        execution: ExecutionId::new(execution),
+        attempt: 1,
+        index: 0,
+        to_device: DeviceId::new("lamp"),
+        subscribed_only: true,
+        message: Message {
+            topic: format!("to/{seq}"),
+            payload: Payload::Bytes(vec![0, 255, seq as u8]),
+            qos: 1,
+            retain: false,
+            attributes: Vec::new(),
+        },
+        expires_ms: 21_000,
+    }
+}
+
+pub fn device(id: &str, aliases: &[(&str, &str)]) -> DeviceRecord {
+    DeviceRecord {
+        id: DeviceId::new(id),
+        dialect: Arc::from("fleets"),
+        handler: None,
+        parent: None,
+        aliases: pairs(aliases),
+        labels: Vec::new(),
+        disabled: false,
+        created_ms: 1_000,
+        updated_ms: 1_000,
+    }
+}
+
+pub fn profile(device: &str, dialect: &str, revision: u64) -> ProfileRecord {
+    ProfileRecord {
+        device: DeviceId::new(device),
+        dialect: Arc::from(dialect),
+        json: format!("{{\"revision\":{revision}}}"),
+        revision,
+    }
+}
+
+pub fn credential(account: &str, kind: CredentialKind, secret: &[u8]) -> CredentialRecord {
+    CredentialRecord {
+        dialect: Arc::from("fleets"),
+        account: account.to_owned(),
+        kind,
+        secret: secret.to_owned(),
+        rights: "{\"paths\":[\"/things\"]}".to_owned(),
+        created_ms: 1_000,
+    }
+}
+
+pub fn mqtt_session(client_id: &str, filters: &[&str]) -> MqttSessionRecord {
+    MqttSessionRecord {
+        client_id: client_id.to_owned(),
+        expires_ms: 90_000,
+        body: format!("{{\"filters\":{filters:?}}}"),
+    }
+}
+
+pub fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+pub fn id(text: &str) -> ExecutionId {
+    ExecutionId::new(text)
+}
+
+pub fn dev(text: &str) -> DeviceId {
+    DeviceId::new(text)
+}
