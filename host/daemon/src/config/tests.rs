@@ -1,0 +1,250 @@
+//! What the file accepts, what it refuses, and in which words.
+
+use super::{Config, Durability, Instances, LogFormat, TokenSource};
+use std::path::{Path, PathBuf};
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("/etc/dragoman/dragoman.toml"), text).map_err(|error| error.to_string())
+}
+
+fn refused(text: &str, problem: &str) {
+    let expected = format!("/etc/dragoman/dragoman.toml:{problem}");
+    assert_eq!(parse(text).expect_err(text), expected, "for:\n{text}");
+}
+
+#[test]
+fn an_empty_file_is_the_defaults_next_to_it() {
+    let defaults = Config::defaults(Path::new("/etc/dragoman"));
+    let file = Some(PathBuf::from("/etc/dragoman/dragoman.toml"));
+    assert_eq!(parse(""), Ok(Config { file, ..defaults.clone() }));
+    assert_eq!(defaults.data_dir, Path::new("/etc/dragoman/data"));
+    assert_eq!(defaults.plugins.folder, Path::new("/etc/dragoman/plugins"));
+    assert_eq!(defaults.admin.token, TokenSource::Made("/etc/dragoman/data/admin.token".into()));
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(
+        r#"
+        data_dir = "/var/lib/dragoman"
+        [http]
+        listen = "0.0.0.0:80"
+        body_max_bytes = 1_024
+        headers_max = 8
+        connections_max = 1
+        shutdown_grace_ms = 0
+        [mqtt]
+        listen = "[::1]:0"
+        dialects = []
+        packet_max_bytes = 16777216
+        connections_max = 1000000
+        [admin]
+        listen = "0.0.0.0:9000"
+        allow_remote = true
+        token_env = "ADMIN_TOKEN"
+        [plugins]
+        folder = "../wasm"
+        instances_max = 2
+        memory_max_bytes = 0x10000
+        deadline_ms = 60000
+        log_bytes_max = 0
+        writes_max_bytes = 1024
+        host_calls_max = 1
+        [plugin.emqx-fleets]
+        instances = "pool"
+        recycle_after_calls = 7
+        [plugin.lamp]
+        deadline_ms = 5
+        memory_max_bytes = 131072
+        settings = { project = "p1", since = 2026-11-21, nested = { list = [1, 2.5, true] } }
+        [store]
+        durability = "relaxed"
+        retention_days = 1
+        [limits]
+        open_max = 1
+        open_per_device_max = 2
+        http_waiting_max = 3
+        idempotency_hours = 48
+        [log]
+        format = "json"
+        filter = "warn,dragoman=debug"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.data_dir, Path::new("/var/lib/dragoman"));
+    assert_eq!((config.http.listen.to_string().as_str(), config.http.body_max_bytes), ("0.0.0.0:80", 1_024));
+    assert_eq!((config.http.headers_max, config.http.connections_max, config.http.shutdown_grace_ms), (8, 1, 0));
+    assert_eq!((config.mqtt.listen.to_string().as_str(), config.mqtt.dialects.len()), ("[::1]:0", 0));
+    assert_eq!((config.mqtt.packet_max_bytes, config.mqtt.connections_max), (16_777_216, 1_000_000));
+    assert_eq!((config.admin.listen.port(), config.admin.allow_remote), (9000, true));
+    assert_eq!(config.admin.token, TokenSource::Env("ADMIN_TOKEN".into()));
+    assert_eq!(config.plugins.folder, Path::new("/etc/dragoman/../wasm"));
+    assert_eq!((config.plugins.instances_max, config.plugins.memory_max_bytes), (2, 65_536));
+    assert_eq!(
+        (config.plugins.log_bytes_max, config.plugins.writes_max_bytes, config.plugins.host_calls_max),
+        (0, 1_024, 1)
+    );
+    let fleets = config.plugin("emqx-fleets");
+    assert_eq!(fleets.instances, Instances::Pool { size: 2, recycle_after_calls: 7 });
+    assert_eq!((fleets.deadline_ms, fleets.memory_max_bytes), (60_000, 65_536));
+    let lamp = config.plugin("lamp");
+    assert_eq!((lamp.instances, lamp.deadline_ms, lamp.memory_max_bytes), (Instances::Fresh, 5, 131_072));
+    let settings = serde_json::json!({"project": "p1", "since": "2026-11-21", "nested": {"list": [1, 2.5, true]}});
+    assert_eq!(serde_json::Value::from(lamp.settings), settings);
+    assert_eq!(config.plugin("unnamed"), config.plugins.unnamed());
+    assert_eq!((config.store.durability, config.store.retention_days), (Durability::Relaxed, 1));
+    assert_eq!((config.limits.open_max, config.limits.open_per_device_max), (1, 2));
+    assert_eq!((config.limits.http_waiting_max, config.limits.idempotency_hours), (3, 48));
+    assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Json, "warn,dragoman=debug"));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    refused("data_dri = 'x'", "1: unknown key data_dri; did you mean data_dir?");
+    refused("[http]\nlisten = '127.0.0.1:1'\nlistn = 1\n", "3: unknown key http.listn; did you mean http.listen?");
+    refused("\n\n[htp]\nlisten = ''\n", "3: unknown key htp; did you mean http?");
+    refused("[admin]\ntoken = 'x'", "2: unknown key admin.token; did you mean admin.token_env?");
+    refused("[store]\nshards = 4", "2: unknown key store.shards; known are durability, retention_days");
+    refused(
+        "[plugin.lamp]\ndeadline = 5",
+        "2: unknown key plugin.lamp.deadline; did you mean plugin.lamp.deadline_ms?",
+    );
+    refused("log.colour = true", "1: unknown key log.colour; known are format, filter");
+    refused(
+        "[http]\nzz = 1\naa = 2",
+        "2: unknown key http.zz; known are listen, body_max_bytes, headers_max, connections_max, shutdown_grace_ms",
+    );
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_refused_with_what_is_allowed() {
+    refused("http = 1", "1: http is 1 (an integer); expected a table, as in [http]");
+    refused("[[http]]\nlisten = ''", "1: http is a list; expected a table, as in [http]");
+    refused(
+        "[http]\nheaders_max = 'many'",
+        "2: http.headers_max is \"many\" (a text); expected an integer from 8 to 1024",
+    );
+    refused("[http]\nheaders_max = 8.5", "2: http.headers_max is 8.5 (a fraction); expected an integer from 8 to 1024");
+    refused("[http]\nheaders_max = 7", "2: http.headers_max is 7; allowed are 8 to 1024");
+    refused("[http]\nheaders_max = -1", "2: http.headers_max is -1; allowed are 8 to 1024");
+    refused(
+        "[store]\nretention_days = 99999999999999999999",
+        "2: store.retention_days is 99999999999999999999; allowed are 1 to 3650",
+    );
+    refused("[limits]\nidempotency_hours = 23", "2: limits.idempotency_hours is 23; allowed are 24 to 8760");
+    refused("data_dir = 5", "1: data_dir is 5 (an integer); expected a text in quotes");
+    refused("data_dir = ' '", "1: data_dir is empty; remove it or fill it in");
+    refused(
+        "[http]\nlisten = 'localhost'",
+        "2: http.listen is \"localhost\"; expected an address and a port, such as \"127.0.0.1:8080\"",
+    );
+    refused("[admin]\nallow_remote = 'yes'", "2: admin.allow_remote is \"yes\" (a text); expected true or false");
+    refused("[store]\ndurability = 'none'", "2: store.durability is \"none\"; expected \"committed\" or \"relaxed\"");
+    refused("[log]\nformat = 2026-11-21", "2: log.format is 2026-11-21 (a date); expected a text in quotes");
+    refused(
+        "[log]\nfilter = 'a=b=c'",
+        "2: log.filter is \"a=b=c\"; expected a level (error, warn, info, debug, trace) or levels per target, such as \
+         \"info,dragoman=debug\"",
+    );
+    refused(
+        "[mqtt]\ndialects = 'emqx-fleets'",
+        "2: mqtt.dialects is \"emqx-fleets\" (a text); expected a list of texts in brackets",
+    );
+    refused(
+        "[mqtt]\ndialects = ['emqx-fleets', 'Huawei']",
+        "2: mqtt.dialects[1] is \"Huawei\" (a text); expected the name of a plugin, such as \"emqx-fleets\"",
+    );
+    refused("[mqtt]\ndialects = ['a',\n 'a']", "3: mqtt.dialects[1] is \"a\" a second time; name it once");
+    refused(
+        "[plugin.lamp]\nsettings = 1",
+        "2: plugin.lamp.settings is 1 (an integer); expected a table, as in [plugin.lamp.settings]",
+    );
+    refused(
+        "[plugin.lamp.settings]\nx = [nan]",
+        "2: plugin.lamp.settings.x[0] is nan, a number that JSON cannot carry",
+    );
+    let deep = format!("[plugin.lamp.settings]\nx = {}{}", "[".repeat(40), "]".repeat(40));
+    refused(
+        &deep,
+        &format!(
+            "2: plugin.lamp.settings.x{} is nested deeper than 32 levels, the limit of settings",
+            "[0]".repeat(32)
+        ),
+    );
+    refused(
+        "[plugin.Lamp]",
+        "1: plugin.Lamp names no plugin: names are lower-case letters, digits and hyphens, at most 64, and begin with a letter",
+    );
+    refused("[http\nlisten = 1", "1: this is not TOML: unclosed table, expected `]`");
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused() {
+    refused(
+        "[admin]\nlisten = '0.0.0.0:8081'",
+        "2: admin.listen is \"0.0.0.0:8081\", which other machines may reach: whoever has the token commands every \
+         device; use a loopback address, or set admin.allow_remote = true",
+    );
+    refused(
+        "[admin]\ntoken_env = 'A'\ntoken_file = 'b'",
+        "3: admin.token_file and admin.token_env are both set; keep one of them",
+    );
+    refused(
+        "[plugin.lamp]\npool_size = 2",
+        "2: plugin.lamp.pool_size means nothing without plugin.lamp.instances = \"pool\"",
+    );
+    refused(
+        "[plugin.lamp]\ninstances = 'pool'\npool_size = 65",
+        "3: plugin.lamp.pool_size is 65, more than plugins.instances_max, which is 64",
+    );
+    refused(
+        "[http]\nlisten = '127.0.0.1:1883'",
+        "2: http.listen is \"127.0.0.1:1883\", which mqtt.listen takes; choose another port",
+    );
+    refused(
+        "[mqtt]\nlisten = '127.0.0.1:8081'",
+        "2: mqtt.listen is \"127.0.0.1:8081\", which admin.listen takes; choose another port",
+    );
+    let any_port = "[http]\nlisten='127.0.0.1:0'\n[mqtt]\nlisten='127.0.0.1:0'\n[admin]\nlisten='127.0.0.1:0'";
+    assert!(parse(any_port).is_ok());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none.toml");
+    let error = Config::load(&file).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("configuration {} cannot be read: No such file or directory (os error 2)", file.display())
+    );
+}
+
+/// The example shows every key, and what it shows is the default. A key that is commented out in it counts as shown.
+#[test]
+fn the_example_shows_every_key_and_its_default() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dragoman.example.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let example = parse(&text).unwrap();
+    let mut defaults = Config::defaults(Path::new("/etc/dragoman"));
+    defaults.file = example.file.clone();
+    for (name, plugin) in &example.named_plugins {
+        assert_eq!(*plugin, defaults.plugins.unnamed(), "plugin.{name}");
+    }
+    defaults.named_plugins = example.named_plugins.clone();
+    assert_eq!(example, defaults);
+
+    let shown: Vec<&str> = text.lines().map(|line| line.trim_start_matches("# ")).collect();
+    for (table, keys) in super::sections::TABLES {
+        let heading = shown.iter().position(|line| *line == format!("[{table}]")).unwrap_or_default();
+        let end =
+            shown.iter().skip(heading + 1).position(|line| line.starts_with('[')).map(|length| heading + 1 + length);
+        let lines = &shown[heading..end.unwrap_or(shown.len())];
+        for key in keys {
+            let found = lines.iter().any(|line| line.split('=').next().is_some_and(|name| name.trim() == *key));
+            let is_table =
+                shown.iter().any(|line| line.starts_with(&format!("[{key}")) || line.ends_with(&format!(".{key}]")));
+            assert!(found || is_table, "{table}.{key} is not in dragoman.example.toml");
+        }
+    }
+}

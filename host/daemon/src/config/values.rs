@@ -1,0 +1,162 @@
+//! The checked values of the configuration. The bounds are in `sections`.
+
+use serde_json::{Map, Value};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `[http]`: the listener that applications call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HttpConfig {
+    /// Default `127.0.0.1:8080`. Port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// Largest request body; a longer one is refused. Default 262 144.
+    pub(crate) body_max_bytes: usize,
+    /// Most header fields of a request. Default 64.
+    pub(crate) headers_max: usize,
+    /// Connections that may be open at once. Default 10 000.
+    pub(crate) connections_max: usize,
+    /// How long a shutdown waits for calls that are under way. Default 20 000.
+    pub(crate) shutdown_grace_ms: u64,
+}
+
+/// `[mqtt]`: the embedded broker.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MqttConfig {
+    /// Default `127.0.0.1:1883`. Port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// Dialects that a connection is offered to, in this order. Default `huawei-iotda`, `emqx-fleets`.
+    pub(crate) dialects: Vec<String>,
+    /// Largest packet; the connection of a longer one is closed. Default 262 144.
+    pub(crate) packet_max_bytes: usize,
+    /// Connections that may be open at once. Default 20 000.
+    pub(crate) connections_max: usize,
+}
+
+/// `[admin]`: the listener that operators call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AdminConfig {
+    /// Default `127.0.0.1:8081`. Port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// Whether `listen` may be an address that other machines reach. Default false.
+    pub(crate) allow_remote: bool,
+    /// Where the token comes from.
+    pub(crate) token: TokenSource,
+}
+
+/// Where the admin token comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenSource {
+    /// `token_env`: this environment variable.
+    Env(String),
+    /// `token_file`: this file, which the operator made.
+    File(PathBuf),
+    /// Neither is set: `admin.token` in the data folder, made at the first start, readable by its owner only.
+    Made(PathBuf),
+}
+
+/// `[plugins]`: the folder, and what holds for every plugin that has no section of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PluginsConfig {
+    /// Folder of the `.wasm` files. Default `plugins`, next to the configuration file.
+    pub(crate) folder: PathBuf,
+    /// Instances of all plugins that may be alive at once. Default 64.
+    pub(crate) instances_max: u32,
+    /// Linear memory of one instance. Default 67 108 864.
+    pub(crate) memory_max_bytes: usize,
+    /// Time of one call, its waits for the host included. Default 100.
+    pub(crate) deadline_ms: u64,
+    /// Log text of one call; what exceeds it is counted, not kept. Default 16 384.
+    pub(crate) log_bytes_max: usize,
+    /// What one call may write through its imports, in all. Default 16 777 216.
+    pub(crate) writes_max_bytes: usize,
+    /// Calls of imports that one call may make. Default 1 000.
+    pub(crate) host_calls_max: u32,
+}
+
+impl PluginsConfig {
+    /// What holds for a plugin without a section.
+    pub(crate) fn unnamed(&self) -> PluginConfig {
+        PluginConfig {
+            instances: Instances::Fresh,
+            deadline_ms: self.deadline_ms,
+            memory_max_bytes: self.memory_max_bytes,
+            settings: Map::new(),
+        }
+    }
+}
+
+/// `[plugin.NAME]`: what holds for one plugin.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PluginConfig {
+    /// How instances are made. Default a fresh one for each call.
+    pub(crate) instances: Instances,
+    /// Time of one call. Default `plugins.deadline_ms`.
+    pub(crate) deadline_ms: u64,
+    /// Linear memory of one instance. Default `plugins.memory_max_bytes`.
+    pub(crate) memory_max_bytes: usize,
+    /// `[plugin.NAME.settings]` as JSON, for the plugin's `host.settings`. Default empty.
+    pub(crate) settings: Map<String, Value>,
+}
+
+/// How the instances of a plugin are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instances {
+    /// A fresh one for each call, so that nothing is carried from one call to the next.
+    Fresh,
+    /// Kept and used again.
+    Pool {
+        /// Instances kept. Default 2.
+        size: u32,
+        /// Calls after which one is thrown away. Default 1 000.
+        recycle_after_calls: u32,
+    },
+}
+
+/// `[store]`: the execution store.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StoreConfig {
+    /// What is waited for before anything leaves the process. Default committed.
+    pub(crate) durability: Durability,
+    /// How long ended executions and their history are kept. Default 30.
+    pub(crate) retention_days: u32,
+}
+
+/// What is waited for before anything leaves the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The disk has it.
+    Committed,
+    /// The store has it; a power loss may forget the last second.
+    Relaxed,
+}
+
+/// `[limits]`: bounds of the command engine.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LimitsConfig {
+    /// Executions that may be open at once. Default 1 000 000.
+    pub(crate) open_max: usize,
+    /// Executions that may be open for one device at once. Default 10 000.
+    pub(crate) open_per_device_max: usize,
+    /// HTTP calls that may wait for a command at once. Default 20 000.
+    pub(crate) http_waiting_max: usize,
+    /// How long an idempotency key is remembered. Default 24, the least.
+    pub(crate) idempotency_hours: u32,
+}
+
+/// `[log]`: what is logged, on standard error.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LogConfig {
+    /// Default text.
+    pub(crate) format: LogFormat,
+    /// Level, or levels per target as in `info,dragoman::http=debug`. Default `info`.
+    pub(crate) filter: String,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors, an object a line.
+    Json,
+}

@@ -1,0 +1,25 @@
+//! Who may do what: tokens of applications, passwords and keys of devices.
+//!
+//! ```text
+//! Vault ─┬─ Records      where they are kept: the store's journal
+//!        ├─ token        random secrets, found by their SHA-256
+//!        ├─ Passwords    chosen secrets, Argon2id, bounded, with a memory of what was right
+//!        └─ Sealing      keys that HMAC needs, encrypted under the master key
+//! ```
+//!
+//! A secret is in the clear only while it is checked or handed to the host's HMAC; it is wiped afterwards and no error,
+//! log line or `Debug` shows it.
+
+mod error;
+mod password;
+mod records;
+mod sealing;
+#[cfg(test)]
+mod tests;
+mod token;
+mod vault;
+mod verified;
+
+pub(crate) use error::{CheckError, SealError, VaultError};
+pub(crate) use records::Records;
+pub(crate) use vault::{DeviceSecretKind, Identity, MadeToken, Presented, Vault, device_account};

@@ -1,0 +1,261 @@
+//! The vault over records in memory: what fits, what does not, and what is kept.
+
+use super::{CheckError, DeviceSecretKind, Identity, Presented, Records, Vault, VaultError, device_account};
+use dragoman_store::{CredentialKind, CredentialRecord, StoreError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Records by dialect and account.
+#[derive(Default)]
+struct Kept(Mutex<BTreeMap<(String, String), CredentialRecord>>);
+
+#[async_trait::async_trait]
+impl Records for Kept {
+    async fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {
+        Ok(self.0.lock().unwrap().get(&(dialect.to_owned(), account.to_owned())).cloned())
+    }
+    async fn by_token(&self, dialect: &str, hash: &[u8]) -> Result<Option<CredentialRecord>, StoreError> {
+        let kept = self.0.lock().unwrap();
+        let mut tokens = kept.values().filter(|record| record.kind == CredentialKind::Token);
+        Ok(tokens.find(|record| &*record.dialect == dialect && record.secret == hash).cloned())
+    }
+    async fn of_dialect(&self, dialect: &str) -> Result<Vec<CredentialRecord>, StoreError> {
+        let kept = self.0.lock().unwrap();
+        Ok(kept.values().filter(|record| &*record.dialect == dialect).cloned().collect())
+    }
+    async fn put(&self, record: CredentialRecord) -> Result<(), StoreError> {
+        self.0.lock().unwrap().insert((record.dialect.to_string(), record.account.clone()), record);
+        Ok(())
+    }
+    async fn remove(&self, dialect: &str, account: &str) -> Result<(), StoreError> {
+        self.0.lock().unwrap().remove(&(dialect.to_owned(), account.to_owned()));
+        Ok(())
+    }
+}
+
+struct Bench {
+    kept: Arc<Kept>,
+    vault: Vault,
+    _folder: tempfile::TempDir,
+}
+
+fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Arc::new(Kept::default());
+    let vault = Vault::new(Arc::clone(&kept) as Arc<dyn Records>, folder.path()).unwrap();
+    Bench { kept, vault, _folder: folder }
+}
+
+impl Bench {
+    /// The account and rights it is let in with, or why not.
+    async fn check(&self, account: Option<&str>, presented: (Option<&str>, &str)) -> Result<(String, String), String> {
+        let presented = presented_by(presented.0, presented.1);
+        match self.vault.check("fleets", account, &presented).await {
+            Ok(Identity { account, rights }) => Ok((account, rights)),
+            Err(CheckError::Denied) => Err("denied".to_owned()),
+            Err(CheckError::Unavailable(why)) => Err(why),
+        }
+    }
+
+    async fn create(&self, account: &str, rights: &str, chosen: Option<&str>) -> Result<super::MadeToken, String> {
+        let chosen = chosen.map(str::as_bytes);
+        self.vault.create_token("fleets", account, rights, chosen, 7).await.map_err(|error| error.to_string())
+    }
+
+    fn stored(&self, account: &str) -> CredentialRecord {
+        self.kept.0.lock().unwrap()[&("fleets".to_owned(), account.to_owned())].clone()
+    }
+}
+
+fn presented_by(account: Option<&str>, secret: &str) -> Presented {
+    Presented::new("basic".to_owned(), account.map(str::to_owned), secret.as_bytes().to_vec())
+}
+
+fn denied<T>() -> Result<T, String> {
+    Err("denied".to_owned())
+}
+
+#[tokio::test]
+async fn a_made_token_is_good_by_itself_and_with_its_account() {
+    let bench = bench();
+    let made = bench.create("ak_1", r#"{"path":"a"}"#, None).await.unwrap();
+    let secret = made.secret.unwrap();
+    assert!(secret.starts_with("dgt_") && secret.len() == 47 && made.warning.is_none());
+    let stored = bench.stored("ak_1");
+    assert_eq!((stored.kind, stored.secret.len(), stored.created_ms), (CredentialKind::Token, 32, 7));
+
+    let identity = Ok(("ak_1".to_owned(), r#"{"path":"a"}"#.to_owned()));
+    assert_eq!(bench.check(None, (None, &secret)).await, identity);
+    assert_eq!(bench.check(None, (Some("ak_1"), &secret)).await, identity);
+    assert_eq!(bench.check(Some("ak_1"), (Some("any name"), &secret)).await, identity, "the asked account counts");
+    assert_eq!(bench.check(None, (Some("ak_2"), &secret)).await, denied(), "a token is no password of another account");
+    assert_eq!(bench.check(None, (None, &secret[..46])).await, denied());
+    assert_eq!(bench.check(None, (None, "")).await, denied());
+    assert_eq!(bench.check(None, (None, &"x".repeat(1_025))).await, denied());
+    let other = presented_by(None, &secret);
+    assert_eq!(format!("{other:?}"), "Presented { scheme: \"basic\", account: None, .. }");
+    assert!(matches!(bench.vault.check("huawei", None, &other).await, Err(CheckError::Denied)), "of its dialect only");
+
+    assert!(bench.vault.remove("fleets", "ak_1").await.unwrap());
+    assert!(!bench.vault.remove("fleets", "ak_1").await.unwrap());
+    assert_eq!(bench.check(None, (None, &secret)).await, denied());
+}
+
+#[tokio::test]
+async fn a_chosen_secret_is_a_token_from_16_characters_on() {
+    let bench = bench();
+    let short = bench.create("short", "{}", Some("123456789012345")).await.unwrap();
+    assert!(short.secret.is_none());
+    assert_eq!(
+        short.warning,
+        Some(
+            "the chosen secret has less than 16 characters, so it is good only together with its account (Basic, MQTT), \
+             not in a token header"
+        )
+    );
+    assert!(bench.stored("short").secret.starts_with(b"$argon2id$v=19$m=12288,t=3,p=1$"));
+    assert_eq!(bench.check(None, (None, "123456789012345")).await, denied());
+    assert_eq!(bench.check(None, (Some("short"), "123456789012345")).await.unwrap().0, "short");
+
+    let long = bench.create("long", "{}", Some("1234567890123456")).await.unwrap();
+    assert!(long.warning.unwrap().starts_with("the chosen secret is kept as a SHA-256"));
+    assert_eq!(bench.check(None, (None, "1234567890123456")).await.unwrap().0, "long");
+    assert_eq!(bench.check(None, (Some("long"), "1234567890123456")).await.unwrap().0, "long");
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_refused_in_a_sentence() {
+    let bench = bench();
+    bench.create("taken", "{}", Some("a secret of twenty b")).await.unwrap();
+    let long = "x".repeat(257);
+    let nested = format!(r#"{{"a":"{}"}}"#, "x".repeat(16_384));
+    let table: [(&str, &str, Option<&str>, &str); 11] = [
+        ("a", "{}", Some("1234567"), "the secret has 7 bytes; it needs 8 to 1024"),
+        ("a", "{}", Some(&"x".repeat(1_025)), "the secret has 1025 bytes; it needs 8 to 1024"),
+        ("", "{}", None, "account \"\" cannot be used: it is empty"),
+        ("a\nb", "{}", None, "account \"a\\nb\" cannot be used: it contains a control character"),
+        (
+            "a:b",
+            "{}",
+            None,
+            "account \"a:b\" cannot be used: it contains a colon, which ends the name in Basic authentication",
+        ),
+        (
+            "device/a",
+            "{}",
+            None,
+            "account \"device/a\" cannot be used: names that begin with device/ are those of devices",
+        ),
+        (&long, "{}", None, &format!("account \"{long}\" cannot be used: it is longer than 256 bytes")),
+        (
+            "a",
+            "[]",
+            None,
+            "the rights cannot be used: they are not a JSON object (invalid type: sequence, expected a map at line 1 column 0)",
+        ),
+        ("a", &nested, None, "the rights cannot be used: they are longer than 16384 bytes"),
+        ("taken", "{}", None, "account taken of fleets has a credential already; remove that one first"),
+        (
+            "a",
+            "{}",
+            Some("a secret of twenty b"),
+            "this secret belongs to another account of fleets already; choose another",
+        ),
+    ];
+    for (account, rights, chosen, expected) in table {
+        assert_eq!(bench.create(account, rights, chosen).await.err().as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_device_password_is_remembered_until_it_changes() {
+    let bench = bench();
+    let set = async |secret: &str| {
+        bench
+            .vault
+            .set_device_secret("fleets", "lamp-1", DeviceSecretKind::Password, secret.as_bytes(), 1)
+            .await
+            .unwrap();
+    };
+    let account = device_account("lamp-1");
+    set("first password").await;
+    assert_eq!(bench.check(Some(&account), (None, "wrong password")).await, denied());
+    assert_eq!(bench.check(Some(&account), (None, "first password")).await.unwrap().0, "device/lamp-1");
+
+    // With the queue full nothing is hashed: what still answers is what was remembered.
+    let full = bench.vault.passwords().fill_queue();
+    assert_eq!(bench.check(Some(&account), (None, "first password")).await.unwrap().0, "device/lamp-1");
+    let busy = Err("256 passwords wait to be checked, the limit".to_owned());
+    assert_eq!(bench.check(Some(&account), (None, "wrong password")).await, busy);
+    drop(full);
+
+    set("second password").await;
+    assert_eq!(bench.check(Some(&account), (None, "first password")).await, denied(), "forgotten with its hash");
+    assert_eq!(bench.check(Some(&account), (None, "second password")).await.unwrap().0, "device/lamp-1");
+    assert!(bench.vault.secret("fleets", &account).await.unwrap().is_none(), "a password is no key");
+    assert!(bench.vault.tokens("fleets").await.unwrap().is_empty(), "devices are not applications");
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_named_account_costs_a_password_check() {
+    let bench = bench();
+    bench.create("token", "{}", None).await.unwrap();
+    bench.vault.set_device_secret("fleets", "keyed", DeviceSecretKind::Key, b"eight by", 1).await.unwrap();
+    let _full = bench.vault.passwords().fill_queue();
+    let busy = Err("256 passwords wait to be checked, the limit".to_owned());
+    for account in ["nobody", "token", "device/keyed"] {
+        assert_eq!(bench.check(Some(account), (None, "wrong")).await, busy, "{account}");
+    }
+    assert_eq!(bench.check(None, (None, "wrong")).await, denied(), "a token names no account that could be found out");
+}
+
+#[tokio::test]
+async fn a_device_key_is_kept_encrypted_and_can_be_presented() {
+    let bench = bench();
+    bench.vault.set_device_secret("fleets", "lamp-1", DeviceSecretKind::Key, b"an hmac key", 1).await.unwrap();
+    let account = device_account("lamp-1");
+    let stored = bench.stored(&account);
+    assert_eq!(stored.kind, CredentialKind::Sealed);
+    assert!(!stored.secret.windows(11).any(|part| part == b"an hmac key"));
+    assert_eq!(bench.vault.secret("fleets", &account).await.unwrap().unwrap().as_slice(), b"an hmac key");
+    assert_eq!(bench.check(Some(&account), (None, "an hmac key")).await.unwrap().0, account);
+    assert_eq!(bench.check(Some(&account), (None, "an hmac keY")).await, denied());
+    assert_eq!(bench.vault.device_secret("fleets", "lamp-1").await.unwrap(), Some(DeviceSecretKind::Key));
+    assert!(bench.vault.device_secret("fleets", "lamp-2").await.unwrap().is_none());
+    assert!(bench.vault.secret("fleets", "device/none").await.unwrap().is_none());
+
+    // A record that was moved to another account opens for neither check nor HMAC.
+    let moved = CredentialRecord { account: device_account("lamp-2"), ..stored };
+    bench.kept.put(moved).await.unwrap();
+    let error = bench.vault.secret("fleets", "device/lamp-2").await.unwrap_err().to_string();
+    assert!(error.contains("the key of fleets account device/lamp-2 cannot be decrypted"), "{error}");
+    let error = bench.check(Some("device/lamp-2"), (None, "an hmac key")).await.unwrap_err();
+    assert!(error.contains("cannot be decrypted"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stored_password_that_is_no_hash_is_an_error_not_a_refusal() {
+    let bench = bench();
+    let secret = b"plain text".to_vec();
+    let record = CredentialRecord {
+        dialect: "fleets".into(),
+        account: "odd".to_owned(),
+        kind: CredentialKind::Password,
+        secret,
+        rights: "{}".to_owned(),
+        created_ms: 1,
+    };
+    bench.kept.put(record).await.unwrap();
+    let error = bench.check(Some("odd"), (None, "plain text")).await.unwrap_err();
+    assert!(error.starts_with("the stored password is no PHC string"), "{error}");
+}
+
+#[tokio::test]
+async fn two_makers_of_one_account_do_not_both_succeed() {
+    let bench = bench();
+    let one = bench.vault.create_token("fleets", "ak", "{}", None, 1);
+    let two = bench.vault.create_token("fleets", "ak", "{}", None, 1);
+    let (one, two) = tokio::join!(one, two);
+    let results = [one.map(drop), two.map(drop)];
+    assert_eq!(results.iter().filter(|result| matches!(result, Err(VaultError::Exists { .. }))).count(), 1);
+}
