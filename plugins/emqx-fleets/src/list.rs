@@ -5,15 +5,18 @@ use crate::send::ACTION_LABEL;
 use crate::thing::Thing;
 use crate::view;
 use dragoman_plugin_sdk::http::{Query, json_response};
-use dragoman_plugin_sdk::{Execution, Gateway, Request, Response, Selection, State};
+use dragoman_plugin_sdk::{Error, Gateway, Request, Response, Selection, State};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 200;
 /// `page` times `limit` may not exceed this: a page is reached by reading all that stands before it.
 const REACH_MAX: usize = 5_000;
-/// Executions that are read at once.
-const STEP: usize = 200;
+/// Executions that are read at once. Each may be as large as a request.
+const STEP: usize = 25;
+/// Bytes of a page; the gateway takes answers of 4 MiB.
+const PAGE_BYTES_MAX: usize = 3 * 1_024 * 1_024;
 
 /// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub(crate) fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response,
         })?,
     };
     let thing = query.first("thingId").map(|id| Thing::find(gateway, id));
-    let (found, count) = match thing {
+    let (data, count) = match thing {
         // A filter that fits no thing is a filter that fits no command.
         Some(None) => (Vec::new(), 0),
         thing => {
@@ -90,7 +93,7 @@ pub(crate) fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response,
                 labels: query.first("action").map(|a| (ACTION_LABEL.to_owned(), a.to_owned())).into_iter().collect(),
                 newest_first: true,
             };
-            (read_page(gateway, &selection, paging), gateway.count(&selection))
+            (read_page(gateway, &selection, paging)?, gateway.count(&selection))
         }
     };
     let meta = Meta {
@@ -99,20 +102,26 @@ pub(crate) fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response,
         count: Some(count),
         hasnext: count > u64::try_from(paging.end()).unwrap_or(u64::MAX),
     };
-    Ok(json_response(200, &Listing { data: found.iter().map(view::of).collect(), meta }))
+    Ok(json_response(200, &Listing { data, meta }))
 }
 
-fn read_page(gateway: &dyn Gateway, selection: &Selection, paging: Paging) -> Vec<Execution> {
-    let (mut found, mut skip, mut after) = (Vec::new(), paging.start(), None::<String>);
+fn read_page(gateway: &dyn Gateway, selection: &Selection, paging: Paging) -> Result<Vec<Box<RawValue>>, Failure> {
+    let (mut found, mut bytes, mut skip, mut after) = (Vec::new(), 0, paging.start(), None::<String>);
     loop {
         let wanted = (skip + paging.limit - found.len()).min(STEP);
         let step = gateway.executions(selection, after.as_deref(), u32::try_from(wanted).unwrap_or(u32::MAX));
-        let read = step.items.len();
-        found.extend(step.items.into_iter().skip(skip));
-        skip = skip.saturating_sub(read);
+        for execution in step.items.iter().skip(skip) {
+            let item = to_raw_value(&view::of(execution)).map_err(|error| Error::Internal(error.to_string()))?;
+            bytes += item.get().len();
+            found.push(item);
+        }
+        if bytes > PAGE_BYTES_MAX {
+            return Err(bad_request(format!("the page exceeds {PAGE_BYTES_MAX} bytes; ask with a smaller limit")));
+        }
+        skip = skip.saturating_sub(step.items.len());
         match step.next {
-            Some(next) if found.len() < paging.limit && read > 0 => after = Some(next),
-            _ => return found,
+            Some(next) if found.len() < paging.limit && !step.items.is_empty() => after = Some(next),
+            _ => return Ok(found),
         }
     }
 }

@@ -71,9 +71,6 @@ pub(crate) fn dispatch(gateway: &dyn Gateway, device: &Device, execution: &Execu
 /// Action and parameters of a frame. README.md has the table.
 fn words(frame: &Intent, settings: &Settings) -> Result<(String, String), Reason> {
     match frame {
-        Intent::Invoke(invocation) if invocation.action.is_empty() => {
-            Err(outcome::reason("NO_ACTION", "a Fleets command needs the name of an action"))
-        }
         Intent::Invoke(invocation) => {
             Ok((settings.join_action(invocation.service.as_deref(), &invocation.action), params_of(frame).to_owned()))
         }
@@ -165,6 +162,5 @@ mod tests {
         let delivery = Delivery { name: None, payload: Payload::Text("x".to_owned()), attributes: Vec::new() };
         let refused = words(&Intent::Deliver(delivery), &Settings::default()).unwrap_err();
         assert_eq!(refused.code, "NO_MESSAGES");
-        assert_eq!(words(&invoke(None, "", "{}"), &Settings::default()).unwrap_err().code, "NO_ACTION");
     }
 }

@@ -53,10 +53,7 @@ fn parse(payload: &Payload) -> Result<Outcome, String> {
     let result = answer.result.map(|raw| raw.get().to_owned());
     let reason = |status: &str, result| {
         let sent = |member: &str| answer.status_reason.get(member).and_then(Value::as_str).unwrap_or_default();
-        let text = match sent("reasonDescription") {
-            "" => format!("the device answered {status}"),
-            text => text.to_owned(),
-        };
+        let text = outcome::device_text(sent("reasonDescription"), &format!("the device answered {status}"));
         Reason { code: outcome::device_code(sent("reasonCode"), status), text, detail: result }
     };
     match answer.status.as_str() {

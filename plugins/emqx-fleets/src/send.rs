@@ -96,6 +96,9 @@ fn read(body: &str, settings: &Settings) -> Result<Wanted, Failure> {
     let action = text(&body.action, "action")?;
     let params = match body.params {
         None => "null".to_owned(),
+        Some(params) if params.get().len() > json::EMBEDDED_BYTES_MAX => {
+            return Err(bad_request(format!("params must be at most {} bytes", json::EMBEDDED_BYTES_MAX)));
+        }
         Some(params) if json::is_object(&params) => params.get().to_owned(),
         Some(_) => return Err(bad_request("params must be a JSON object")),
     };
@@ -127,6 +130,7 @@ mod tests {
     fn a_body_is_read_or_refused_by_the_field_that_is_wrong() {
         let long = "x".repeat(256);
         let deep = format!(r#"{{"thingId":"t","action":"a","params":{{"x":{}{}}}}}"#, "[".repeat(70), "]".repeat(70));
+        let large = format!(r#"{{"thingId":"t","action":"a","params":{{"x":"{}"}}}}"#, "y".repeat(258_041));
         let table = [
             ("", "the body must be a JSON object"),
             ("[]", "the body must be a JSON object"),
@@ -145,10 +149,11 @@ mod tests {
             (r#"{"thingId":"t","action":"a","ttl":1.5}"#, "ttl must be"),
             (r#"{"thingId":"t","action":"a","ttl":"30"}"#, "ttl must be"),
             (&deep, "nested deeper"),
+            (&large, "params must be at most 258048 bytes"),
         ];
         for (body, expected) in table {
             let refused = message(read(body, &Settings::default()).unwrap_err());
-            assert!(refused.contains(expected), "{body}: {refused}");
+            assert!(refused.contains(expected), "{body:.200}: {refused}");
         }
     }
 

@@ -14,14 +14,16 @@ use serde_json::Value;
 pub(crate) const ROUTES: &[(&str, &str)] =
     &[("POST", "/api/v1/things"), ("GET", "/api/v1/things"), ("GET", "/api/v1/things/{id}")];
 
-/// Characters of a name, a client id or a thing type.
+/// Characters of a name, a client id or a thing type: the platform's limit.
 const NAME_CHARS_MAX: usize = 255;
+/// Bytes of the same in UTF-8: the gateway takes topic filters and aliases of 512, and a filter has more than the name.
+const NAME_BYTES_MAX: usize = 400;
 const TAGS_MAX: usize = 32;
-const TAG_CHARS_MAX: usize = 128;
+const TAG_BYTES_MAX: usize = 128;
 /// Devices that one call reads at most to find the things of a page.
-const SCAN_MAX: usize = 5_000;
+const SCAN_MAX: usize = 2_000;
 /// Devices that are read at once.
-const SCAN_STEP: u32 = 250;
+const SCAN_STEP: usize = 250;
 
 /// Answers a call about things; `None` where the call is about something else.
 pub(crate) fn handle(gateway: &dyn Gateway, request: &Request) -> Result<Option<Response>, Failure> {
@@ -92,25 +94,22 @@ fn create(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure>
 fn read_new(body: &str) -> Result<(String, Profile), Failure> {
     let new: NewThing = json::parse_object(body)
         .map_err(|broken| bad_request(format!("the body must be a JSON object: {}", broken.text())))?;
-    let text = |value: &Value| {
-        value.as_str().filter(|text| (1..=NAME_CHARS_MAX).contains(&text.chars().count())).map(str::to_owned)
-    };
+    let fits = |text: &&str| (1..=NAME_CHARS_MAX).contains(&text.chars().count()) && text.len() <= NAME_BYTES_MAX;
+    let text = |value: &Value| value.as_str().filter(fits).map(str::to_owned);
+    let limits = format!("a string of 1 to {NAME_CHARS_MAX} characters and at most {NAME_BYTES_MAX} bytes");
     // The name becomes a level of topics, which a `/` would split and a wildcard would widen.
-    let name = text(&new.name).filter(|name| is_topic_level(name)).ok_or_else(|| {
-        bad_request(format!("name must be a string of 1 to {NAME_CHARS_MAX} characters without / + # and NUL"))
-    })?;
-    let client_id = text(&new.mqtt_client_id).filter(|id| !id.contains('\0')).ok_or_else(|| {
-        bad_request(format!("mqttClientId must be a string of 1 to {NAME_CHARS_MAX} characters without NUL"))
-    })?;
-    let thing_type_id =
-        match &new.thing_type_id {
-            Value::Null => None,
-            value => Some(text(value).ok_or_else(|| {
-                bad_request(format!("thingTypeId must be a string of 1 to {NAME_CHARS_MAX} characters"))
-            })?),
-        };
+    let name = text(&new.name)
+        .filter(|name| is_topic_level(name))
+        .ok_or_else(|| bad_request(format!("name must be {limits}, without / + # and NUL")))?;
+    let client_id = text(&new.mqtt_client_id)
+        .filter(|id| !id.contains('\0'))
+        .ok_or_else(|| bad_request(format!("mqttClientId must be {limits}, without NUL")))?;
+    let thing_type_id = match &new.thing_type_id {
+        Value::Null => None,
+        value => Some(text(value).ok_or_else(|| bad_request(format!("thingTypeId must be {limits}")))?),
+    };
     let tags = read_tags(&new.tags).ok_or_else(|| {
-        bad_request(format!("tags must be a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters"))
+        bad_request(format!("tags must be a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes"))
     })?;
     Ok((name, Profile { mqtt_client_id: Some(client_id), thing_type_id, tags }))
 }
@@ -123,7 +122,7 @@ fn read_tags(value: &Value) -> Option<Vec<String>> {
     };
     let mut tags: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
-        let tag = item.as_str().filter(|tag| (1..=TAG_CHARS_MAX).contains(&tag.chars().count()))?;
+        let tag = item.as_str().filter(|tag| (1..=TAG_BYTES_MAX).contains(&tag.len()))?;
         if !tags.iter().any(|known| known == tag) {
             tags.push(tag.to_owned());
         }
@@ -149,7 +148,9 @@ fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure> {
     let labels: Vec<_> = query.first("tagName").map(|tag| (TAG_LABEL.to_owned(), tag.to_owned())).into_iter().collect();
     let (mut things, mut scanned, mut after) = (Vec::new(), 0, None::<String>);
     let ended = loop {
-        let step = gateway.devices(&labels, after.as_deref(), SCAN_STEP);
+        // One thing behind the page is enough to know that there are more.
+        let wanted = (paging.end() + 1 - things.len()).min(SCAN_STEP);
+        let step = gateway.devices(&labels, after.as_deref(), u32::try_from(wanted).unwrap_or(u32::MAX));
         let Some(last) = step.last() else { break true };
         after = Some(last.id.clone());
         scanned += step.len();

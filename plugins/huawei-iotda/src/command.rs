@@ -3,7 +3,7 @@
 use crate::answer::{ApiError, Failure};
 use crate::settings::Settings;
 use crate::topics::is_device_id;
-use crate::{ID_ALIAS, auth};
+use crate::{ID_ALIAS, UNNAMED_ACTION, auth};
 use dragoman_plugin_sdk::http::body_text;
 use dragoman_plugin_sdk::json::Broken;
 use dragoman_plugin_sdk::{
@@ -72,8 +72,12 @@ fn read(text: &str) -> Result<Invocation, ApiError> {
         _ => Err(ApiError::input(&format!("{name} must be a string of at most {max} characters."))),
     };
     let service = optional(&body.service_id, "service_id", SERVICE_ID_CHARS_MAX)?.filter(|text| !text.is_empty());
-    let action = optional(&body.command_name, "command_name", COMMAND_NAME_CHARS_MAX)?.unwrap_or_default();
+    let action = optional(&body.command_name, "command_name", COMMAND_NAME_CHARS_MAX)?.filter(|text| !text.is_empty());
+    let action = action.unwrap_or_else(|| UNNAMED_ACTION.to_owned());
     match body.paras.filter(|paras| json::is_object(paras)) {
+        Some(paras) if paras.get().len() > json::EMBEDDED_BYTES_MAX => {
+            Err(ApiError::input(&format!("paras must be at most {} bytes.", json::EMBEDDED_BYTES_MAX)))
+        }
         Some(paras) => Ok(Invocation { service, action, params: paras.get().to_owned() }),
         None => Err(ApiError::input("paras must be a JSON object.")),
     }
@@ -115,6 +119,6 @@ mod tests {
         assert_eq!(full.action, "ON_OFF");
         assert_eq!(full.params, r#"{"value": 1.50}"#);
         let bare = read(r#"{"paras":{},"service_id":"","command_name":null}"#);
-        assert_eq!((bare.service, bare.action.as_str()), (None, ""));
+        assert_eq!((bare.service, bare.action.as_str()), (None, UNNAMED_ACTION));
     }
 }

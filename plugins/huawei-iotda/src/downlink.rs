@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use crate::topics::Kind;
-use crate::{ID_ALIAS, topics};
+use crate::{ID_ALIAS, UNNAMED_ACTION, topics};
 use dragoman_plugin_sdk::{
     Audience, Correlation, Device, Dispatched, Error, Execution, Gateway, Intent, Message, Outgoing, Payload, Property,
     PropertyName, Reason, attribute, json, outcome,
@@ -81,7 +81,7 @@ fn words(frame: &Intent, object_device_id: &str, default_service: Option<&str>) 
             let paras = if invocation.params.trim() == "null" { "{}" } else { invocation.params.as_str() };
             let command = Command {
                 object_device_id,
-                command_name: Some(invocation.action.as_str()).filter(|action| !action.is_empty()),
+                command_name: Some(invocation.action.as_str()).filter(|action| *action != UNNAMED_ACTION),
                 service_id: invocation.service.as_deref().or(default_service),
                 paras: json::raw(paras),
             };
@@ -162,7 +162,7 @@ mod tests {
                 r#"{"object_device_id":"d","command_name":"ON_OFF","service_id":"WaterMeter","paras":{"value":"ON"}}"#,
             ),
             (
-                invoke(None, "", "null"),
+                invoke(None, UNNAMED_ACTION, "null"),
                 Kind::Command,
                 r#"{"object_device_id":"d","command_name":null,"service_id":"S","paras":{}}"#,
             ),

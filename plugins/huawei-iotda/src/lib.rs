@@ -31,6 +31,9 @@ pub const ID_ALIAS: &str = "huawei.id";
 /// Attribute of a report: the response of a device as it came, JSON text.
 pub const RESPONSE_ATTRIBUTE: &str = "huawei.response";
 
+/// The action of a command without a name, which the platform allows and the gateway does not.
+pub const UNNAMED_ACTION: &str = "huawei.unnamed";
+
 /// Commands of one device that may wait for their turn behind a handler at work.
 pub const QUEUE_LIMIT: u32 = 20;
 

@@ -3,6 +3,7 @@
 use crate::RESPONSE_ATTRIBUTE;
 use crate::answer::{ApiError, REQUEST_ID_HEADER};
 use crate::command::Context;
+use crate::uplink::RESULT_CODE;
 use dragoman_plugin_sdk::http::json_response;
 use dragoman_plugin_sdk::refusal::is_host_code;
 use dragoman_plugin_sdk::{Error, Execution, Outcome, Reason, Response, Settlement, State, attribute, json, outcome};
@@ -79,6 +80,7 @@ fn succeeded(result: Option<&str>) -> Result<Box<RawValue>, Error> {
     to_json(&DeviceResponse { result_code: 0, response_name: RESPONSE_NAME, paras })
 }
 
+/// A device of this platform has said all in the detail of its reason.
 fn failed(reason: &Reason) -> Result<Box<RawValue>, Error> {
     #[derive(Serialize)]
     struct Paras<'a> {
@@ -88,6 +90,10 @@ fn failed(reason: &Reason) -> Result<Box<RawValue>, Error> {
         detail: Option<Box<RawValue>>,
     }
     let detail = reason.detail.as_deref().map(json::raw);
+    if let Some(whole) = detail.as_ref().filter(|whole| reason.code.starts_with(RESULT_CODE) && json::is_object(whole))
+    {
+        return Ok(whole.clone());
+    }
     let paras = to_json(&Paras { error_code: &reason.code, error_msg: &reason.text, detail })?;
     to_json(&DeviceResponse { result_code: 1, response_name: RESPONSE_NAME, paras })
 }

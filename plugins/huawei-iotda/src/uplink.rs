@@ -9,6 +9,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+/// Bytes of a response that is kept as it came; the gateway takes 16 KiB of attributes.
+const RESPONSE_BYTES_MAX: usize = 15 * 1_024;
+
+/// Code of the reason of a response that is no success, before its number.
+pub(crate) const RESULT_CODE: &str = "RESULT_CODE_";
+
 /// Reports a response. What is no response is dropped with a line in the log, and the execution stays as it is.
 pub(crate) fn handle(gateway: &dyn Gateway, session: &Session, message: &Message) {
     let topic = &message.topic;
@@ -37,9 +43,10 @@ fn report(
         .ok_or("the session is not that device")?;
     let (word, response) = parse(kind, payload)?;
     let about = Correlation { reporter, key: request_id.to_owned() };
-    gateway
-        .tell(&about, &Report::Ended(word), &[(RESPONSE_ATTRIBUTE.to_owned(), response)])
-        .map_err(|error| outcome::error_text(&error).to_owned())
+    // What is too large for an attribute is worded anew from the outcome.
+    let fits = response.len() <= RESPONSE_BYTES_MAX;
+    let attributes: Vec<_> = fits.then(|| (RESPONSE_ATTRIBUTE.to_owned(), response)).into_iter().collect();
+    gateway.tell(&about, &Report::Ended(word), &attributes).map_err(|error| outcome::error_text(&error).to_owned())
 }
 
 #[derive(Deserialize)]
@@ -79,8 +86,11 @@ fn parse(kind: Kind, payload: &Payload) -> Result<(Outcome, String), String> {
             Kind::GetProperties => Some(properties(response.services)),
         }),
         code => Outcome::Failed(Reason {
-            code: format!("RESULT_CODE_{code}"),
-            text: response.result_desc.unwrap_or_else(|| format!("the device answered with result_code {code}")),
+            code: format!("{RESULT_CODE}{code}"),
+            text: outcome::device_text(
+                &response.result_desc.unwrap_or_default(),
+                &format!("the device answered with result_code {code}"),
+            ),
             detail: Some(whole.clone()),
         }),
     };

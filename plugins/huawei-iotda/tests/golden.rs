@@ -1,10 +1,10 @@
 //! The dialect as transcripts: every call, what it submits and sends, and the answers, byte for byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use dragoman_plugin_sdk::testing::{Fake, Transcript, ended, ended_by_host, execution, request, session};
+use dragoman_plugin_sdk::testing::{Deed, Fake, Transcript, ended, ended_by_host, execution, request, session};
 use dragoman_plugin_sdk::{
     Command, Decision, Dialect, Error, Execution, Gateway, Intent, Invocation, Message, Outcome, Payload, Presented,
-    PropertyName, Reason, Request, Settlement, State,
+    PropertyName, Reason, Report, Request, Settlement, State,
 };
 use huawei_iotda::{Iotda, NAME};
 
@@ -99,6 +99,7 @@ fn every_end_has_the_platforms_answer() {
     let (context, record) = accepted(&gateway());
     let reason = |code: &str| Reason { code: code.to_owned(), text: "why".to_owned(), detail: None };
     let busy = Reason { detail: Some(r#"{"until":5}"#.to_owned()), ..reason("BUSY") };
+    let large = Reason { detail: Some(r#"{"result_code":1,"x":"large"}"#.to_owned()), ..reason("RESULT_CODE_1") };
     let mut stepped = reported(&record, Outcome::Failed(reason("READ_BACK_DIFFERS")), r#"{"result_code":0}"#);
     stepped.frames =
         vec![Intent::Invoke(Invocation { service: None, action: "getLevel".to_owned(), params: "{}".to_owned() })];
@@ -106,6 +107,7 @@ fn every_end_has_the_platforms_answer() {
         ("empty response", reported(&record, Outcome::Succeeded(None), "null")),
         ("result code", reported(&record, Outcome::Failed(reason("RESULT_CODE_7")), r#"{"result_code":7,"x":1.50}"#)),
         ("a step's response is not the command's", stepped),
+        ("result code, without the response as it came", ended(record.clone(), Outcome::Failed(large), vec![])),
         ("another dialect: success", ended(record.clone(), Outcome::Succeeded(Some(r#"{"v":1}"#.to_owned())), vec![])),
         ("another dialect: no result", ended(record.clone(), Outcome::Succeeded(None), vec![])),
         (
@@ -221,6 +223,13 @@ fn only_responses_of_the_session_itself_report() {
         Iotda::handle_message(&fake, &speaker, &message).unwrap();
         transcript.deeds(&fake);
     }
+    let topic = format!("{own}/commands/response/request_id=r-1");
+    let large = uplink(&topic, &format!(r#"{{"paras":{{"x":"{}"}}}}"#, "y".repeat(15 * 1_024)));
+    Iotda::handle_message(&fake, &speaker, &large).unwrap();
+    let told = fake.deeds.take();
+    assert!(
+        matches!(told.as_slice(), [Deed::Told(_, Report::Ended(Outcome::Succeeded(Some(_))), none)] if none.is_empty())
+    );
     fake.tell_error = Some(Error::Denied("a stranger".to_owned()));
     let message = uplink(&format!("{own}/commands/response/request_id=r-1"), r#"{"result_code":0}"#);
     transcript.section("what the gateway does not take").message("receive", &message);

@@ -1,7 +1,9 @@
 //! The steps of `setLevel`, as a function of the step before and its reply.
 
 use crate::params::SetLevel;
-use dragoman_handler_sdk::{Error, Intent, Invocation, Outcome, Plan, Reason, Reply, Step, device_code, reason};
+use dragoman_handler_sdk::{
+    Error, Intent, Invocation, Outcome, Plan, Reason, Reply, Step, device_code, device_text, reason,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -129,9 +131,9 @@ fn no_reply_code(act: Act) -> &'static str {
 
 /// Our reason, with the box's own as its detail.
 fn refused(code: &str, text: &str, why: &Reason) -> Reason {
-    let own = device_code(&why.code, "UNKNOWN");
-    let detail = json!({"code": own, "text": why.text}).to_string();
-    Reason { code: code.to_owned(), text: format!("{text}: {}", why.text), detail: Some(detail) }
+    let (own_code, own_text) = (device_code(&why.code, "UNKNOWN"), device_text(&why.text, "without a text"));
+    let detail = json!({"code": own_code, "text": own_text}).to_string();
+    Reason { code: code.to_owned(), text: format!("{text}: {own_text}"), detail: Some(detail) }
 }
 
 #[cfg(test)]

@@ -6,6 +6,10 @@ use serde_json::value::RawValue;
 /// Arrays and objects that may stand in each other.
 pub const DEPTH_MAX: usize = 64;
 
+/// Bytes of a document that is to be written into a message: what the gateway takes for one message (256 KiB), less
+/// 4 KiB for what stands around it.
+pub const EMBEDDED_BYTES_MAX: usize = (256 - 4) * 1_024;
+
 /// Why a text is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Broken {

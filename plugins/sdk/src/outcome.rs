@@ -4,6 +4,8 @@ use crate::{Error, Execution, Outcome, Reason, State};
 
 /// Reason codes that devices send are cut to this many bytes.
 const DEVICE_CODE_BYTES_MAX: usize = 128;
+/// Texts that devices send are cut to this many bytes; the gateway takes 4 096.
+const DEVICE_TEXT_BYTES_MAX: usize = 1_024;
 
 /// A reason without detail.
 pub fn reason(code: impl Into<String>, text: impl Into<String>) -> Reason {
@@ -13,15 +15,27 @@ pub fn reason(code: impl Into<String>, text: impl Into<String>) -> Reason {
 /// A code that came from a device, made fit to be a reason's: without the `$` in front that marks the gateway's own,
 /// not too long; the fallback where nothing is left.
 pub fn device_code(sent: &str, fallback: &str) -> String {
-    let code = sent.trim().trim_start_matches('$');
-    let mut end = code.len().min(DEVICE_CODE_BYTES_MAX);
-    while !code.is_char_boundary(end) {
+    match cut(sent.trim().trim_start_matches('$'), DEVICE_CODE_BYTES_MAX) {
+        "" => fallback.to_owned(),
+        code => code.to_owned(),
+    }
+}
+
+/// A text that came from a device, made fit to be a reason's; the fallback where it is empty.
+pub fn device_text(sent: &str, fallback: &str) -> String {
+    match cut(sent, DEVICE_TEXT_BYTES_MAX) {
+        "" => fallback.to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+/// The beginning of a text: whole characters of at most that many bytes.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    match code.get(..end) {
-        Some(code) if !code.is_empty() => code.to_owned(),
-        _ => fallback.to_owned(),
-    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// Whether nothing but a late answer can still happen.
@@ -76,5 +90,7 @@ mod tests {
         }
         assert_eq!(device_code(&"\u{e9}".repeat(100), "F").len(), 128);
         assert_eq!(device_code(&format!("a{}", "\u{e9}".repeat(100)), "F").len(), 127);
+        assert_eq!(device_text("", "nothing"), "nothing");
+        assert_eq!(device_text(&"x".repeat(5_000), "nothing").len(), 1_024);
     }
 }

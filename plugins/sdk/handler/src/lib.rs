@@ -5,7 +5,7 @@ pub mod bindings;
 
 pub use bindings::exports::dragoman::gateway::handler::{Command, Plan, Reply, Step};
 pub use bindings::exports::dragoman::gateway::plugin::{Claim, Description, Overflow, Queue};
-pub use dragoman_plugin_sdk::outcome::{device_code, reason};
+pub use dragoman_plugin_sdk::outcome::{device_code, device_text, reason};
 pub use dragoman_plugin_sdk::{
     Attributes, Device, Error, Intent, Invocation, Outcome, Property, PropertyName, Reason, Stage,
 };
