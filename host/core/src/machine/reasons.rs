@@ -4,9 +4,9 @@
 
 use crate::execution::Reason;
 
-/// Its time to live was over before a broker had it.
+/// Its time to live was over before anything was on its way to a broker.
 pub const EXPIRED_IN_QUEUE: &str = "$EXPIRED_IN_QUEUE";
-/// Its time to live was over after a broker had it.
+/// Its time to live was over after a broker had it, or may have had it.
 pub const NO_RESPONSE: &str = "$NO_RESPONSE";
 /// The device is not online.
 pub const AWAY: &str = "$AWAY";

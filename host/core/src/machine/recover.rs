@@ -58,8 +58,11 @@ fn ask_again(execution: &Execution) -> Option<Effect> {
     }
 }
 
+/// How far the attempt that is out got. While one is being planned, what is told is of the attempt before.
 fn reached(record: &Execution) -> Stage {
-    if record.told.acked {
+    if record.phase == Phase::Planning {
+        Stage::Accepted
+    } else if record.told.acked {
         Stage::Acked
     } else if record.told.sent {
         Stage::Sent

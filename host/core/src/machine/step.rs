@@ -156,6 +156,11 @@ impl Machine {
             Phase::Resuming(_) | Phase::HandingOver | Phase::AwaitingReply | Phase::Ended => {}
         }
         let Some(record) = self.record(id) else { return };
+        if now_ms >= record.deadline_ms {
+            // Nothing that the handler may plan could leave any more.
+            self.time_out(now_ms, id, effects);
+            return;
+        }
         effects.push(Effect::Resume { id: id.clone(), attempt: record.attempt.saturating_add(1), reply });
     }
 
@@ -210,9 +215,10 @@ impl Machine {
     /// Its time to live is over.
     pub(super) fn time_out(&mut self, now_ms: u64, id: &ExecutionId, effects: &mut Vec<Effect>) {
         let Some(record) = self.record(id) else { return };
-        // An answer can outrun the broker's own; then nothing was recorded as sent, but something was.
-        let answered = record.step_attempt > 1 || record.told.heard;
-        let reached_out = record.sent_ms.is_some() || record.state > State::Queued || answered;
+        // What was given to a broker may be with the device, also where the broker has not answered yet.
+        let was_out = matches!(record.phase, Phase::HandingOver | Phase::Resuming(_)) || record.step_attempt > 1;
+        let may_have_it = was_out || record.lost > 0 || record.told.heard;
+        let reached_out = record.sent_ms.is_some() || record.state > State::Queued || may_have_it;
         let reason = if reached_out { reasons::no_response() } else { reasons::expired_in_queue() };
         self.finish(now_ms, id, Ending::Host(State::TimedOut, reason), effects);
     }

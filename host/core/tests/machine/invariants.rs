@@ -47,6 +47,7 @@ fn due_ms(record: &Execution) -> u64 {
 
 fn shuts_window(record: &Execution) -> bool {
     let reached = match record.told {
+        _ if record.phase == Phase::Planning => Stage::Accepted,
         told if told.acked => Stage::Acked,
         told if told.sent => Stage::Sent,
         _ => Stage::Accepted,

@@ -6,4 +6,7 @@ mod invariants;
 mod model;
 mod reference;
 mod scenarios;
+mod shell;
+mod simulation;
 mod table;
+mod world;

@@ -196,7 +196,8 @@ impl Reference {
 
     fn time_out(&mut self, i: usize) {
         let item = &self.items[i];
-        let out = item.ever_sent || item.state != State::Queued || item.heard || item.step > 1;
+        let was_out = matches!(item.doing, Doing::HandingOver | Doing::Resuming) || item.step > 1 || item.lost > 0;
+        let out = was_out || item.ever_sent || item.state != State::Queued || item.heard;
         let code = if out { reasons::NO_RESPONSE } else { reasons::EXPIRED_IN_QUEUE };
         self.end(i, State::TimedOut, Some(code), true);
     }
@@ -238,6 +239,10 @@ impl Reference {
             item.attempt += 1;
             (item.sent, item.acked, item.heard, item.missing) = (false, false, false, 0);
         }
+        if self.now_ms >= self.items[i].due_ms {
+            return self.time_out(i);
+        }
+        let item = &self.items[i];
         self.effects.push(format!("resume {} {} {told}", item.wish.id, item.attempt + 1));
     }
 
