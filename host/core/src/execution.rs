@@ -98,6 +98,7 @@ pub struct Options {
     pub ttl_ms: u32,
     /// What counts as success: `Sent`, `Acked` or `Ended` (the device's outcome). Already lowered by the caller of the
     /// machine to what the device's dialect tells.
+    /// Where a handler is at work this is asked of each of its steps, and the handler tells the end.
     pub succeeds_at: Stage,
     /// Whether `succeeds_at` was lowered from what the caller wished: the reason at the end is `$DELIVERED_ONLY`.
     pub lowered: bool,

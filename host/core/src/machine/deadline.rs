@@ -12,7 +12,7 @@ impl Machine {
     /// Everything whose time has come. The end of the time to live goes before the end of a step's.
     pub(super) fn tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) -> Answer {
         while let Some(id) = self.book.first_due(now_ms) {
-            let Some(record) = self.record(&id).cloned() else { break };
+            let Some(record) = self.standing(&id) else { break };
             if now_ms >= record.deadline_ms {
                 self.time_out(now_ms, &id, effects);
                 self.serve(now_ms, &record.device, effects);
@@ -27,7 +27,7 @@ impl Machine {
     /// heard of when the broker says so.
     pub(super) fn went_offline(&mut self, now_ms: u64, holder: &DeviceId, effects: &mut Vec<Effect>) -> Answer {
         for id in self.lanes.went_offline(holder) {
-            let Some(record) = self.record(&id).cloned() else { continue };
+            let Some(record) = self.standing(&id) else { continue };
             self.finish(now_ms, &id, Ending::Host(State::Failed, reasons::away()), effects);
             self.serve(now_ms, &record.device, effects);
         }
@@ -36,7 +36,7 @@ impl Machine {
 
     /// Somebody takes it back.
     pub(super) fn cancel(&mut self, now_ms: u64, id: &ExecutionId, effects: &mut Vec<Effect>) -> Answer {
-        let Some(record) = self.record(id).cloned() else { return Answer::Stale };
+        let Some(record) = self.standing(id) else { return Answer::Stale };
         self.finish(now_ms, id, Ending::Host(State::Canceled, reasons::canceled()), effects);
         self.serve(now_ms, &record.device, effects);
         Answer::Taken

@@ -4,8 +4,9 @@ use super::Machine;
 use super::book::Line;
 use super::input::{Answer, Effect, HandOver, Planned};
 use super::reasons;
+use super::standing::Standing;
 use super::step::Ending;
-use crate::execution::{Event, Execution, Phase, Reason, State, Told, WhenAway};
+use crate::execution::{Event, Phase, Reason, State, Told, WhenAway};
 use crate::intent::{Attributes, ExecutionId, Intent, Json};
 
 /// Plugins that are remembered of one execution; the oldest give way.
@@ -21,7 +22,7 @@ impl Machine {
         plan: Planned,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let Some(record) = self.record(id).cloned() else { return Answer::Stale };
+        let Some(record) = self.standing(id) else { return Answer::Stale };
         let asked = matches!(record.phase, Phase::Planning | Phase::Resuming(_));
         if !asked || record.attempt.checked_add(1) != Some(attempt) {
             return Answer::Stale;
@@ -42,7 +43,7 @@ impl Machine {
         &mut self,
         now_ms: u64,
         id: &ExecutionId,
-        before: &Execution,
+        before: &Standing,
         plan: Planned,
         effects: &mut Vec<Effect>,
     ) {
@@ -59,7 +60,7 @@ impl Machine {
                 self.book.correlate(id, attempt, correlations);
                 self.book.note(id, now_ms, Event::Planned, Line::default());
             }
-            Planned::Answered { outcome, frames, handler_state, digests } if before.handler.is_some() => {
+            Planned::Answered { outcome, frames, handler_state, digests } if before.handled => {
                 self.new_attempt(id, before, frames, handler_state, digests);
                 // No plan is under way any more, and nothing of this attempt is out.
                 self.book.amend(id, |record| record.phase = Phase::AwaitingReply);
@@ -79,7 +80,7 @@ impl Machine {
     fn new_attempt(
         &mut self,
         id: &ExecutionId,
-        before: &Execution,
+        before: &Standing,
         frames: Vec<Intent>,
         handler_state: Option<Json>,
         digests: Attributes,
@@ -117,7 +118,7 @@ impl Machine {
         result: &HandOver,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let Some(record) = self.record(id).cloned() else { return Answer::Stale };
+        let Some(record) = self.standing(id) else { return Answer::Stale };
         let handing_over = record.phase == Phase::HandingOver;
         // The device may have answered a handler's step before the broker did; that it was sent stays a fact.
         let overtaken = matches!(record.phase, Phase::Resuming(_)) && !record.told.sent;
@@ -158,14 +159,14 @@ impl Machine {
         &mut self,
         now_ms: u64,
         id: &ExecutionId,
-        before: &Execution,
+        before: &Standing,
         reason: Reason,
         effects: &mut Vec<Effect>,
     ) {
         if before.told.heard {
             // The device shows that it has some of it all the same: what is out stays out.
             self.book.amend(id, |record| record.phase = Phase::AwaitingReply);
-        } else if before.options.when_away == WhenAway::Fail {
+        } else if before.when_away == WhenAway::Fail {
             self.finish(now_ms, id, Ending::Host(State::Failed, reason), effects);
         } else {
             let signs = self.book.get(id).map_or(0, |entry| entry.signs);
@@ -177,7 +178,7 @@ impl Machine {
 
     /// The device's own PUBACK for one message.
     pub(super) fn puback(&mut self, now_ms: u64, id: &ExecutionId, attempt: u32, effects: &mut Vec<Effect>) -> Answer {
-        let Some(record) = self.record(id).cloned() else { return Answer::Stale };
+        let Some(record) = self.standing(id) else { return Answer::Stale };
         if record.attempt != attempt {
             return Answer::Stale;
         }
@@ -217,7 +218,7 @@ impl Machine {
         why: &str,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let Some(record) = self.record(id).cloned() else { return Answer::Stale };
+        let Some(record) = self.standing(id) else { return Answer::Stale };
         let out = matches!(record.phase, Phase::HandingOver | Phase::AwaitingReply);
         if record.attempt != attempt || !out || record.told.acked || record.told.heard {
             return Answer::Stale;
@@ -225,10 +226,10 @@ impl Machine {
         let lost = record.lost.saturating_add(1);
         self.book.amend(id, |record| record.lost = lost);
         let reason = reasons::undelivered(lost, why);
-        if lost >= record.options.attempts {
+        if lost >= record.attempts {
             self.finish(now_ms, id, Ending::Host(State::Failed, reason), effects);
         } else {
-            self.withdraw_leftovers(&record, effects);
+            self.withdraw_leftovers(id, &record, effects);
             self.requeue(now_ms, id, reason, false);
         }
         self.serve(now_ms, &record.device, effects);

@@ -10,6 +10,7 @@
 //! - `deadline`: time, and taking back
 //! - `recover`: going on after a restart
 //! - `step`: what can happen to one execution, whichever of these brought it about
+//! - `standing`: what is asked of a record while it changes
 //! - `lanes`: whose turn it is; `book`: the records and their indexes
 
 mod book;
@@ -20,6 +21,7 @@ mod lanes;
 pub mod reasons;
 mod recover;
 mod report;
+mod standing;
 mod step;
 mod submit;
 

@@ -6,7 +6,6 @@ use super::input::{Answer, Effect, Report};
 use super::step::{reason_of, told, told_outcome};
 use crate::execution::{Event, Execution, Phase, Transition};
 use crate::intent::{Attributes, DeviceId, ExecutionId, Json};
-use std::sync::Arc;
 
 impl Machine {
     /// Finds the attempt that a report is about, and applies it where the reporter was named at dispatch.
@@ -22,7 +21,7 @@ impl Machine {
         let Some((id, attempt)) = self.book.find(key, by) else {
             return if self.book.find_any(key).is_some() { Answer::Denied } else { Answer::Stale };
         };
-        let Some(record) = self.record(&id).cloned() else {
+        let Some(record) = self.standing(&id) else {
             return self.report_after_end(now_ms, &id, &report, attributes);
         };
         let newest = attempt == record.attempt;
@@ -53,9 +52,8 @@ impl Machine {
 
     /// It ended within this very turn: the record is still here.
     fn report_after_end(&mut self, now_ms: u64, id: &ExecutionId, report: &Report, attributes: Attributes) -> Answer {
-        let Some(record) = self.book.get(id).map(|entry| Arc::clone(&entry.record)) else { return Answer::Stale };
         let mut transition = None;
-        self.book.amend(&record.id, |record| transition = Some(record_late(record, now_ms, report, attributes)));
+        self.book.amend(id, |record| transition = Some(record_late(record, now_ms, report, attributes)));
         self.book.append(id, transition);
         Answer::Taken
     }

@@ -4,6 +4,7 @@ use super::Machine;
 use super::book::Line;
 use super::input::Effect;
 use super::reasons;
+use super::standing::Standing;
 use crate::execution::{Event, Execution, Outcome, Phase, Reason, Reply, Stage, State, Told};
 use crate::intent::{Attributes, DeviceId, ExecutionId, Json};
 use std::sync::Arc;
@@ -134,8 +135,8 @@ impl Machine {
         line: Line,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(before) = self.record(id).cloned() else { return };
-        self.withdraw_leftovers(&before, effects);
+        let Some(before) = self.standing(id) else { return };
+        self.withdraw_leftovers(id, &before, effects);
         self.book.amend(id, |record| {
             record.phase = Phase::Resuming(reply.clone());
             record.step_deadline_ms = None;
@@ -166,19 +167,19 @@ impl Machine {
 
     /// Ends an open execution.
     pub(super) fn finish(&mut self, now_ms: u64, id: &ExecutionId, ending: Ending, effects: &mut Vec<Effect>) {
-        let Some(before) = self.record(id).cloned() else { return };
+        let Some(before) = self.standing(id) else { return };
         let by_host = matches!(ending, Ending::Host(..));
         if by_host && before.phase == Phase::AwaitingReply {
             effects.push(Effect::Withdraw { id: id.clone(), attempt: before.attempt });
         } else {
-            self.withdraw_leftovers(&before, effects);
+            self.withdraw_leftovers(id, &before, effects);
         }
-        let lowered = before.options.lowered.then(reasons::delivered_only);
+        let lowered = before.lowered.then(reasons::delivered_only);
         let (state, outcome, reason, attributes) = match ending {
             Ending::Verdict(outcome, attributes) => {
                 let state = state_of(&outcome);
                 // With a handler at work the verdict is the handler's, on receipts alone.
-                let delivered_only = lowered.filter(|_| before.handler.is_some() && state == State::Succeeded);
+                let delivered_only = lowered.filter(|_| before.handled && state == State::Succeeded);
                 (state, Some(outcome), delivered_only, attributes)
             }
             Ending::Reached => (State::Succeeded, None, lowered, Vec::new()),
@@ -206,9 +207,9 @@ impl Machine {
     }
 
     /// The attempt went on before the broker had answered for all of its messages: what is left is not wanted.
-    pub(super) fn withdraw_leftovers(&self, before: &Execution, effects: &mut Vec<Effect>) {
+    pub(super) fn withdraw_leftovers(&self, id: &ExecutionId, before: &Standing, effects: &mut Vec<Effect>) {
         if before.phase == Phase::HandingOver {
-            effects.push(Effect::Withdraw { id: before.id.clone(), attempt: before.attempt });
+            effects.push(Effect::Withdraw { id: id.clone(), attempt: before.attempt });
         }
     }
 
