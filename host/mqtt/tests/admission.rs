@@ -1,0 +1,199 @@
+//! Who is let in, who has to go, and what is told about it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[allow(unreachable_pub)]
+mod common;
+
+use common::wire::{Client, v4, v5};
+use common::{Heard, Setup, device, grant, message, open_policy, token};
+use dragoman_core::{ConnectRefusal, DeviceId};
+use dragoman_mqtt::{Broker, CloseReason, Delivery};
+
+#[tokio::test]
+async fn each_refusal_has_its_connack_code() {
+    let mut setup = Setup::new();
+    setup.options.max_client_id_bytes = 20;
+    setup.admit = Box::new(|attempt| match attempt.session.username.as_deref() {
+        Some("bad-password") => Err(ConnectRefusal::BadCredentials),
+        Some("bad-id") => Err(ConnectRefusal::BadClientId),
+        Some("later") => Err(ConnectRefusal::Unavailable),
+        _ => Err(ConnectRefusal::NotAuthorized),
+    });
+    let mut stage = setup.start().await;
+    for (user, code4, code5) in
+        [("bad-password", 4, 0x86), ("nobody", 5, 0x87), ("bad-id", 5, 0x87), ("later", 3, 0x88)]
+    {
+        for (connect, code) in [(v4("c"), code4), (v5("c"), code5)] {
+            let (mut client, connack) = Client::try_connect(stage.address, &connect.user(user)).await;
+            assert_eq!(connack.code, code, "{user}");
+            client.closed().await;
+        }
+    }
+    let long = "0123456789012345678901";
+    assert_eq!(Client::try_connect(stage.address, &v4(long)).await.1.code, 2);
+    assert_eq!(Client::try_connect(stage.address, &v5(long)).await.1.code, 0x85);
+    assert!(stage.seen().iter().all(|heard| matches!(heard, Heard::Asked(_))), "nobody was let in");
+    assert_eq!(stage.broker.stats().refused_connects, 8);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_daemon_is_asked_once_with_everything_that_connect_said() {
+    let mut stage = Setup::new().start().await;
+    let mut connect = v5("c1").kept(30);
+    connect.keep_alive_s = 77;
+    Client::connect(stage.address, &connect).await;
+    let (session, resumed) = stage.opened().await;
+    assert!(!resumed);
+    let asked: Vec<_> = stage
+        .seen()
+        .into_iter()
+        .filter_map(|heard| if let Heard::Asked(attempt) = heard { Some(attempt) } else { None })
+        .collect();
+    assert_eq!(asked.len(), 1);
+    let attempt = &asked[0];
+    assert_eq!(attempt.session.id, session.id);
+    assert_eq!((&*attempt.session.listener, attempt.session.protocol_level), ("main", 5));
+    assert_eq!(attempt.password.as_deref(), Some(&b"secret"[..]));
+    assert_eq!((attempt.keep_alive_s, attempt.clean), (77, false));
+    assert!(!format!("{attempt:?}").contains("secret"));
+    assert_eq!(session.device, Some(device("c1")));
+    assert_eq!((session.dialect.as_deref(), session.principal.as_deref()), (Some("test"), Some("c1")));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_without_user_name_is_asked_about_too() {
+    let mut setup = Setup::new();
+    setup.admit = Box::new(|attempt| {
+        assert_eq!(attempt.session.username, None);
+        Ok(grant(attempt, open_policy()))
+    });
+    let mut stage = setup.start().await;
+    let mut connect = v4("c1");
+    (connect.username, connect.password) = (None, None);
+    Client::connect(stage.address, &connect).await;
+    stage.opened().await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_newer_session_of_the_device_closes_the_older_one() {
+    let mut stage = Setup::new().start().await;
+    let (mut old, _) = Client::connect(stage.address, &v4("d1_0_0_2026010101").user("d1").kept(60)).await;
+    let (old_session, _) = stage.opened().await;
+    let (mut new, _) = Client::connect(stage.address, &v4("d1_0_0_2026010102").user("d1")).await;
+    old.closed().await;
+    let (closed, reason) = stage.closed().await;
+    assert_eq!((&closed.id, reason), (&old_session.id, CloseReason::TakenOver));
+    let current = stage.broker.session_of(&device("d1")).unwrap();
+    assert_eq!(current.client_id, "d1_0_0_2026010102");
+    stage.broker.publish_to(&device("d1"), &message("down", "x", 1), false, 9_999, token(0)).await;
+    assert_eq!(new.take().await.payload, "x");
+    assert_eq!(stage.broker.stats().connected, 1);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_id_is_taken_over_but_not_what_another_principal_left() {
+    let mut stage = Setup::new().start().await;
+    let (mut first, _) = Client::connect(stage.address, &v4("shared-id").user("alice").kept(60)).await;
+    first.subscribe(&[("private", 1)]).await;
+    let (mut second, connack) = Client::connect(stage.address, &v4("shared-id").user("mallory").kept(60)).await;
+    assert!(!connack.session_present);
+    first.closed().await;
+    assert_eq!(stage.broker.publish(&message("private", "x", 1), None).await, 0);
+    second.nothing_more().await;
+    let forgotten = stage.seen().iter().any(|heard| matches!(heard, Heard::Forget(id) if id == "shared-id"));
+    assert!(forgotten);
+    // And an absent one is not inherited either.
+    second.subscribe(&[("private", 1)]).await;
+    drop(second);
+    stage.closed().await;
+    stage.closed().await;
+    let (_, connack) = Client::connect(stage.address, &v4("shared-id").user("alice").kept(60)).await;
+    assert!(!connack.session_present);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn presence_tells_why_a_session_ended() {
+    let mut stage = Setup::new().start().await;
+    let (client, _) = Client::connect(stage.address, &v4("c")).await;
+    client.reset();
+    assert!(matches!(stage.closed().await.1, CloseReason::ConnectionLost(_)));
+
+    // A client that says goodbye and does not hang up is away at once, and hung up on.
+    let (mut client, _) = Client::connect(stage.address, &v4("c")).await;
+    client.disconnect().await;
+    client.closed().await;
+    assert_eq!(stage.closed().await.1, CloseReason::ByClient);
+
+    let (mut client, _) = Client::connect(stage.address, &v4("c")).await;
+    stage.broker.close_device(&DeviceId::new("c")).await;
+    client.closed().await;
+    assert_eq!(stage.closed().await.1, CloseReason::ByHost);
+
+    let mut short = v5("c");
+    short.keep_alive_s = 1;
+    let (mut client, _) = Client::connect(stage.address, &short).await;
+    client.closed().await;
+    assert_eq!(stage.closed().await.1, CloseReason::KeepAlive);
+
+    let (mut client, _) = Client::connect(stage.address, &v4("c")).await;
+    client.send(&[0xf0, 0]).await;
+    client.closed().await;
+    assert!(matches!(stage.closed().await.1, CloseReason::Protocol(_)));
+    assert_eq!(stage.broker.publish_to(&device("c"), &message("t", "x", 0), false, 1, token(0)).await, Delivery::Away);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_thousand_instant_reconnects_are_let_in_and_each_session_is_closed_once() {
+    let mut stage = Setup::new().start().await;
+    for round in 0..1000 {
+        // Clean and persistent, with and without goodbye, take-over and reconnect.
+        let connect = if round % 2 == 0 { v4("c") } else { v4("c").kept(60) };
+        let (mut client, connack) = Client::try_connect(stage.address, &connect).await;
+        assert_eq!(connack.code, 0, "round {round}");
+        match round % 3 {
+            0 => drop(client),
+            1 => client.disconnect().await,
+            _ => client.reset(),
+        }
+    }
+    for _ in 0..1000 {
+        stage.closed().await;
+    }
+    let ids = |pick: fn(&Heard) -> Option<String>, all: &[Heard]| {
+        let mut ids: Vec<_> = all.iter().filter_map(pick).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let seen = stage.seen();
+    let opened = ids(|heard| if let Heard::Opened(session, _) = heard { Some(session.id.to_string()) } else { None }, &seen);
+    let closed = ids(|heard| if let Heard::Closed(session, _) = heard { Some(session.id.to_string()) } else { None }, &seen);
+    assert_eq!((opened.len(), &opened), (1000, &closed));
+    assert_eq!(stage.broker.stats().connected, 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn take_over_by_many_at_once_leaves_one_session() {
+    let mut stage = Setup::new().start().await;
+    let address = stage.address;
+    let all = (0..20).map(|n| {
+        let connect = v4(&format!("c{}", n % 4)).user("d1");
+        async move { Client::try_connect(address, &connect).await }
+    });
+    let clients = futures::future::join_all(all).await;
+    assert!(clients.iter().all(|(_, connack)| connack.code == 0));
+    for _ in 0..19 {
+        stage.closed().await;
+    }
+    let winner = stage.broker.session_of(&device("d1")).unwrap();
+    assert_eq!(stage.broker.stats().connected, 1);
+    let closed = stage.seen();
+    assert!(!closed.iter().any(|heard| matches!(heard, Heard::Closed(session, _) if session.id == winner.id)));
+    stage.stop().await;
+}
