@@ -1,0 +1,155 @@
+//! What the admin API asks of the gateway.
+
+use crate::credentials::Vault;
+use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Intent, Json, Reason, Stage, Transition, WhenAway};
+use dragoman_store::{DeviceRecord, Page, Selection};
+use std::sync::Arc;
+
+/// What the admin API asks of the gateway. Everything it is given has been checked for form, not for existence.
+#[async_trait::async_trait]
+pub(crate) trait Control: Send + Sync {
+    /// Whether calls and devices are served.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    fn ready(&self) -> Result<(), String>;
+
+    /// The credentials.
+    fn vault(&self) -> &Vault;
+
+    /// The loaded plugins and the refused files.
+    fn plugins(&self) -> PluginList;
+
+    /// Submits a command with the origin `admin`. Returns when it is committed.
+    async fn submit(&self, command: Command) -> Result<Arc<Execution>, ControlError>;
+
+    /// Waits until it has ended; none where it is not known. Returns it as it stands when the daemon stops first.
+    async fn ended(&self, id: &ExecutionId) -> Result<Option<Arc<Execution>>, ControlError>;
+
+    /// Ends it as canceled. [`ControlError::Conflict`] where it has ended.
+    async fn cancel(&self, id: &ExecutionId) -> Result<Arc<Execution>, ControlError>;
+
+    /// An execution as it stands.
+    async fn execution(&self, id: &ExecutionId) -> Result<Option<Arc<Execution>>, ControlError>;
+
+    /// Its history, in order.
+    async fn history(&self, id: &ExecutionId) -> Result<Vec<Transition>, ControlError>;
+
+    /// One page. [`ControlError::Invalid`] where `after` is no place that a page ended.
+    async fn executions(&self, selection: Selection) -> Result<Page, ControlError>;
+
+    /// A device and what its dialect keeps about it.
+    async fn device(&self, id: &DeviceId) -> Result<Option<DeviceState>, ControlError>;
+
+    /// Devices in id order behind `after` that carry all these labels, without profiles.
+    async fn devices(
+        &self,
+        labels: Attributes,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<DeviceState>, ControlError>;
+
+    /// Registers devices; one result for each, in order. What one is refused for does not touch the others.
+    /// [`ControlError::Conflict`] where the id or an alias is taken, [`ControlError::NotFound`] where the parent is
+    /// missing.
+    async fn add_devices(&self, devices: Vec<NewDevice>) -> Vec<Result<(), ControlError>>;
+
+    /// Forgets a device and closes its session. Tells whether it was there.
+    async fn remove_device(&self, id: &DeviceId) -> Result<bool, ControlError>;
+}
+
+/// Why the gateway did not do it. The text is a sentence for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ControlError {
+    /// 400
+    #[error("{0}")]
+    Invalid(String),
+    /// 404
+    #[error("{0}")]
+    NotFound(String),
+    /// 409
+    #[error("{0}")]
+    Conflict(String),
+    /// 422: the engine refused the command; the code begins with `$`.
+    #[error("{}", .0.text)]
+    Refused(Reason),
+    /// 503: the store fails, too much waits, or the daemon stops.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A command of the operator.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Command {
+    /// The device it is for.
+    pub(crate) device: DeviceId,
+    /// What is wanted.
+    pub(crate) intent: Intent,
+    /// None: the default of the daemon.
+    pub(crate) ttl_ms: Option<u32>,
+    /// What counts as success; none: the outcome.
+    pub(crate) succeeds_at: Option<Stage>,
+    /// None: it waits.
+    pub(crate) when_away: Option<WhenAway>,
+    /// At most 8.
+    pub(crate) labels: Attributes,
+    /// Against doubles.
+    pub(crate) idempotency_key: Option<String>,
+}
+
+/// A device to be. Its credential is set through [`Control::vault`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewDevice {
+    /// The record; `created_ms` and `updated_ms` are 0 and set by the gateway.
+    pub(crate) record: DeviceRecord,
+    /// What its dialect shall know about it, a JSON object.
+    pub(crate) profile: Option<Json>,
+}
+
+/// A device as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DeviceState {
+    /// The record.
+    pub(crate) record: DeviceRecord,
+    /// Whether the session that reaches it is connected.
+    pub(crate) online: bool,
+    /// What its dialect keeps about it, where it was asked for.
+    pub(crate) profile: Option<Json>,
+}
+
+/// The plugins now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PluginList {
+    /// By name.
+    pub(crate) loaded: Vec<PluginState>,
+    /// Files that do not fit, and why.
+    pub(crate) refused: Vec<RefusedPlugin>,
+}
+
+/// A loaded plugin.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(crate) struct PluginState {
+    /// As it calls itself.
+    pub(crate) name: String,
+    /// As it says.
+    pub(crate) version: String,
+    /// SHA-256 of the file, hex.
+    pub(crate) digest: String,
+    /// Path of the file.
+    pub(crate) file: String,
+    /// What it says of itself.
+    pub(crate) summary: String,
+    /// `admission`, `northbound`, `southbound`, `handler`.
+    pub(crate) roles: Vec<&'static str>,
+    /// Routes, topics and connections it claims, as it words them.
+    pub(crate) claims: Vec<String>,
+}
+
+/// A file that was refused.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(crate) struct RefusedPlugin {
+    /// Its path.
+    pub(crate) file: String,
+    /// What is wrong and what would mend it.
+    pub(crate) reason: String,
+}
