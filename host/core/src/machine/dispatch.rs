@@ -228,6 +228,8 @@ impl Machine {
         let reason = reasons::undelivered(lost, why);
         if lost >= record.attempts {
             self.finish(now_ms, id, Ending::Host(State::Failed, reason), effects);
+        } else if record.when_away == WhenAway::Fail && !self.lanes.is_online(&record.holder) {
+            self.finish(now_ms, id, Ending::Host(State::Failed, reasons::away()), effects);
         } else {
             self.withdraw_leftovers(id, &record, effects);
             self.requeue(now_ms, id, reason, false);

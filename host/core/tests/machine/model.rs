@@ -22,7 +22,8 @@ enum Step {
     Lost(u8, u32),
     Report(u8, u32, bool, Report),
     Cancel(u8),
-    Wait(u64),
+    /// So long, and whether somebody says that time passed.
+    Wait(u64, bool),
     TurnBack(u64),
     Drain,
 }
@@ -105,7 +106,7 @@ fn some_step() -> impl Strategy<Value = Step> {
             Step::Report(which, back, known, report)
         }),
         1 => any::<u8>().prop_map(Step::Cancel),
-        3 => prop::sample::select(vec![1_u64, 60, 200, 2_000]).prop_map(Step::Wait),
+        3 => (prop::sample::select(vec![1_u64, 60, 200, 2_000]), any::<bool>()).prop_map(|(ms, tick)| Step::Wait(ms, tick)),
         1 => prop::sample::select(vec![1_u64, 500]).prop_map(Step::TurnBack),
         2 => Just(Step::Drain),
     ]
@@ -225,8 +226,11 @@ impl Both {
                 let expected = self.reference.cancel(id.as_str()).to_owned();
                 (Input::Cancel { id }, expected)
             }
-            Step::Wait(ms) => {
+            Step::Wait(ms, ticks) => {
                 self.reference.now_ms += ms;
+                if !ticks {
+                    return None;
+                }
                 (Input::Tick, self.reference.tick().to_owned())
             }
             Step::TurnBack(ms) => {

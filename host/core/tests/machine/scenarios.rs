@@ -77,6 +77,31 @@ fn a_full_queue_refuses_the_newest_or_drops_the_oldest_that_waits() {
 }
 
 #[test]
+fn a_conversation_that_has_begun_does_not_give_way() {
+    let mut bench = Bench::new(roomy());
+    bench.online("lamp");
+    let mut talking = submission("talking", "lamp");
+    talking.handler = Some("steps".into());
+    bench.submit(talking);
+    bench.planned("talking", 1, send("lamp", "k1"));
+    bench.handed_over("talking", 1, HandOver::Accepted { receipts: 0 });
+    bench.report("lamp", "k1", Report::Ended(succeeded()));
+    bench.planned("talking", 2, send("lamp", "k2"));
+    bench.handed_over("talking", 2, HandOver::NoSubscriber);
+    let newest = |name: &str, limit: u32| {
+        with(name, |o| {
+            o.queue_limit = limit;
+            o.overflow = Overflow::DropOldest;
+        })
+    };
+    assert_eq!(refusal(&mut bench, newest("x", 1)).code(), "$QUEUE_FULL");
+    bench.submit(newest("a", 2));
+    bench.submit(newest("b", 2));
+    let states = ["talking", "a", "b"].map(|name| bench.record(name).state);
+    assert_eq!(states, [State::Sent, State::Canceled, State::Queued]);
+}
+
+#[test]
 fn what_already_stands_is_told_apart() {
     let mut bench = Bench::new(roomy());
     let again = |fingerprint: Option<u64>, now: Option<u64>| {

@@ -120,6 +120,10 @@ const SITUATIONS: &[(&str, Setup)] = &[
     }),
     ("it is sent, a receipt is missing", |b| awaiting(b, 1, as_it_is)),
     ("it is sent with one attempt, a receipt is missing", |b| awaiting(b, 1, |x| x.options.attempts = 1)),
+    ("it is sent, the device has gone, and it fails when the device is away", |b| {
+        awaiting(b, 1, |x| x.options.when_away = WhenAway::Fail);
+        b.offline(HOLDER);
+    }),
     ("it is sent, one of two receipts came", |b| {
         awaiting(b, 2, as_it_is);
         b.take(Input::Puback { id: id("x"), attempt: 1 });

@@ -172,9 +172,14 @@ impl Reference {
         }
         item.lost += 1;
         let device = item.wish.device.as_str().to_owned();
+        let holder = item.wish.holder.as_str().to_owned();
+        let impatient = item.wish.options.when_away == WhenAway::Fail;
         if item.lost >= item.wish.options.attempts {
             self.end(i, State::Failed, Some(reasons::UNDELIVERED), true);
+        } else if impatient && self.signs_of(&holder) == 0 {
+            self.end(i, State::Failed, Some(reasons::AWAY), true);
         } else {
+            let item = &self.items[i];
             if item.doing == Doing::HandingOver {
                 self.effects.push(format!("withdraw {} {}", item.wish.id, item.attempt));
             }
