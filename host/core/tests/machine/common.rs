@@ -51,6 +51,13 @@ pub(crate) fn submission(name: &str, to: &str) -> Submission {
     }
 }
 
+/// The same for `lamp`, with other options.
+pub(crate) fn with(name: &str, change: impl FnOnce(&mut Options)) -> Submission {
+    let mut submission = submission(name, "lamp");
+    change(&mut submission.options);
+    submission
+}
+
 pub(crate) fn intent(action: &str) -> Intent {
     Intent::Invoke(Invocation { service: None, action: action.to_owned(), params: "null".to_owned() })
 }

@@ -5,6 +5,7 @@ mod common;
 mod invariants;
 mod model;
 mod reference;
+mod refusals;
 mod scenarios;
 mod shell;
 mod simulation;
