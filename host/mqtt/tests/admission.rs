@@ -171,8 +171,10 @@ async fn a_thousand_instant_reconnects_are_let_in_and_each_session_is_closed_onc
         ids
     };
     let seen = stage.seen();
-    let opened = ids(|heard| if let Heard::Opened(session, _) = heard { Some(session.id.to_string()) } else { None }, &seen);
-    let closed = ids(|heard| if let Heard::Closed(session, _) = heard { Some(session.id.to_string()) } else { None }, &seen);
+    let opened =
+        ids(|heard| if let Heard::Opened(session, _) = heard { Some(session.id.to_string()) } else { None }, &seen);
+    let closed =
+        ids(|heard| if let Heard::Closed(session, _) = heard { Some(session.id.to_string()) } else { None }, &seen);
     assert_eq!((opened.len(), &opened), (1000, &closed));
     assert_eq!(stage.broker.stats().connected, 0);
     stage.stop().await;

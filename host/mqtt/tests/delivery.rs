@@ -63,8 +63,14 @@ async fn an_absent_device_gets_nothing_and_nothing_later() {
     first.subscribe(&[("down", 1)]).await;
     drop(first);
     stage.closed().await;
-    assert_eq!(broker.publish_to(&device("d1"), &message("down", "x", 1), false, MINUTE_MS, token(0)).await, Delivery::Away);
-    assert_eq!(broker.publish_to(&device("d9"), &message("down", "x", 1), false, MINUTE_MS, token(1)).await, Delivery::Away);
+    assert_eq!(
+        broker.publish_to(&device("d1"), &message("down", "x", 1), false, MINUTE_MS, token(0)).await,
+        Delivery::Away
+    );
+    assert_eq!(
+        broker.publish_to(&device("d9"), &message("down", "x", 1), false, MINUTE_MS, token(1)).await,
+        Delivery::Away
+    );
     let (mut again, connack) = Client::connect(stage.address, &v4("d1").kept(600)).await;
     assert!(connack.session_present);
     again.nothing_more().await;
@@ -180,7 +186,9 @@ async fn what_expires_while_it_waits_is_lost_and_not_delivered() {
     setup.options.max_inflight = 1;
     let mut stage = setup.start().await;
     let (mut device1, _) = Client::connect(stage.address, &v4("d1")).await;
-    let send = async |index, ms| stage.broker.publish_to(&device("d1"), &message("down", "x", 1), false, ms, token(index)).await;
+    let send = async |index, ms| {
+        stage.broker.publish_to(&device("d1"), &message("down", "x", 1), false, ms, token(index)).await
+    };
     send(0, MINUTE_MS).await;
     send(1, 20).await;
     let first = device1.message().await;

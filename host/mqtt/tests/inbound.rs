@@ -86,9 +86,8 @@ async fn what_the_daemon_takes_goes_nowhere_else() {
 #[tokio::test]
 async fn a_last_will_comes_by_the_same_way_and_not_after_a_goodbye() {
     let mut setup = Setup::new();
-    setup.judge = Box::new(|message| {
-        if message.topic == "will/mine" { InboundVerdict::Accept } else { InboundVerdict::Route }
-    });
+    setup.judge =
+        Box::new(|message| if message.topic == "will/mine" { InboundVerdict::Accept } else { InboundVerdict::Route });
     let mut stage = setup.start().await;
     let (mut listener, _) = Client::connect(stage.address, &v4("l")).await;
     listener.subscribe(&[("will/#", 1)]).await;
@@ -114,13 +113,15 @@ async fn mqtt_5_properties_arrive_as_attributes_and_go_on() {
     let (mut listener, _) = Client::connect(stage.address, &v5("l")).await;
     listener.subscribe(&[("up", 0)]).await;
     let (mut client, _) = Client::connect(stage.address, &v5("c")).await;
-    let properties = [&[0x03, 0, 1, b'j'][..], &[0x08, 0, 1, b'r'], &[0x09, 0, 1, b'c'], &[0x26, 0, 1, b'a', 0, 1, b'b']].concat();
+    let properties =
+        [&[0x03, 0, 1, b'j'][..], &[0x08, 0, 1, b'r'], &[0x09, 0, 1, b'c'], &[0x26, 0, 1, b'a', 0, 1, b'b']].concat();
     let mut body = vec![0, 2, b'u', b'p', properties.len() as u8];
     body.extend(&properties);
     body.extend(b"x");
     client.send(&common::wire::packet(0x30, &body)).await;
     let attributes = stage.inbound().await.attributes;
-    let expected = [("mqtt.content-type", "j"), ("mqtt.response-topic", "r"), ("mqtt.correlation-data", "c"), ("a", "b")];
+    let expected =
+        [("mqtt.content-type", "j"), ("mqtt.response-topic", "r"), ("mqtt.correlation-data", "c"), ("a", "b")];
     assert_eq!(attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(listener.take().await.properties.len(), properties.len());
     let mut again = message("up", "y", 0);

@@ -51,16 +51,21 @@ async fn firmware_that_subscribed_once_is_not_deaf_after_a_restart() {
             assert_eq!(stage.broker.stats().kept, 1);
             // What other clients send to an absent persistent session waits, as MQTT says.
             assert_eq!(stage.broker.publish(&message("down/1", "early", 1), None).await, 1);
-            assert_eq!(stage.broker.publish_to(&device("d1"), &message("down/2", "x", 1), true, 9, token(0)).await, Delivery::Away);
+            assert_eq!(
+                stage.broker.publish_to(&device("d1"), &message("down/2", "x", 1), true, 9, token(0)).await,
+                Delivery::Away
+            );
             let (mut client, connack) = Client::connect(stage.address, &connect).await;
             assert!(connack.session_present);
             let (session, resumed) = stage.opened().await;
             assert!(resumed);
             assert_eq!(client.take().await.payload, "early");
-            let names: Vec<_> = stage.broker.subscriptions(&session.id).into_iter().map(|s| (s.filter, s.qos)).collect();
+            let names: Vec<_> =
+                stage.broker.subscriptions(&session.id).into_iter().map(|s| (s.filter, s.qos)).collect();
             assert_eq!(names, [("down/#".to_owned(), 1)]);
             assert_eq!(stage.broker.publish(&message("news", "x", 1), None).await, 0);
-            let sent = stage.broker.publish_to(&device("d1"), &message("down/2", "now", 1), true, 9_999, token(1)).await;
+            let sent =
+                stage.broker.publish_to(&device("d1"), &message("down/2", "now", 1), true, 9_999, token(1)).await;
             assert_eq!(sent, Delivery::Sent { receipt: true });
             assert_eq!(client.take().await.payload, "now");
             assert_eq!(stage.broker.publish(&message("down/3", "routed", 1), None).await, 1);

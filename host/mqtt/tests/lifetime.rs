@@ -9,7 +9,9 @@ use common::{Heard, Setup, device, message, token};
 use dragoman_mqtt::{
     Broker, BrokerError, CloseReason, Delivery, EmbeddedBroker, EmbeddedOptions, ListenerOptions, Receipt,
 };
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn two_brokers_in_a_process_do_not_know_each_other() {
@@ -74,22 +76,22 @@ async fn start_says_what_is_wrong() {
         ) -> Result<dragoman_core::Grant, dragoman_core::ConnectRefusal> {
             Err(dragoman_core::ConnectRefusal::NotAuthorized)
         }
-        async fn opened(&self, _: std::sync::Arc<dragoman_core::Session>, _: bool) {}
-        async fn closed(&self, _: std::sync::Arc<dragoman_core::Session>, _: CloseReason) {}
+        async fn opened(&self, _: Arc<dragoman_core::Session>, _: bool) {}
+        async fn closed(&self, _: Arc<dragoman_core::Session>, _: CloseReason) {}
         async fn inbound(
             &self,
-            _: std::sync::Arc<dragoman_core::Session>,
+            _: Arc<dragoman_core::Session>,
             _: dragoman_core::Message,
         ) -> dragoman_mqtt::InboundVerdict {
             dragoman_mqtt::InboundVerdict::Accept
         }
-        async fn subscribed(&self, _: std::sync::Arc<dragoman_core::Session>, _: dragoman_core::Subscription) {}
-        async fn unsubscribed(&self, _: std::sync::Arc<dragoman_core::Session>, _: String) {}
+        async fn subscribed(&self, _: Arc<dragoman_core::Session>, _: dragoman_core::Subscription) {}
+        async fn unsubscribed(&self, _: Arc<dragoman_core::Session>, _: String) {}
         fn receipt(&self, _: dragoman_mqtt::DeliveryToken, _: Receipt) {}
         async fn keep_session(&self, _: dragoman_mqtt::KeptSession) {}
         async fn forget_session(&self, _: String) {}
     }
-    let start = async |listeners| EmbeddedBroker::start(EmbeddedOptions::new(listeners), std::sync::Arc::new(Nobody)).await.err();
+    let start = async |listeners| EmbeddedBroker::start(EmbeddedOptions::new(listeners), Arc::new(Nobody)).await.err();
     let any = || ListenerOptions::new("main", ([127, 0, 0, 1], 0).into());
     assert!(matches!(start(Vec::new()).await, Some(BrokerError::Options { .. })));
     assert!(matches!(start(vec![any(), any()]).await, Some(BrokerError::Options { .. })));
@@ -165,5 +167,28 @@ async fn a_packet_beyond_the_limit_ends_the_connection() {
     client.send_publish("t", &"x".repeat(1_100), 1, false, 2).await;
     client.closed().await;
     assert!(matches!(stage.closed().await.1, CloseReason::Protocol(_)));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_sweep_closes_a_session_that_broke_before_its_first_turn() {
+    let gate = Arc::new(Semaphore::new(0));
+    let mut setup = Setup::new();
+    setup.open_gate = Some(gate.clone());
+    let mut stage = setup.start().await;
+    let client = Client::begin(stage.address, &v4("c")).await;
+    let (session, _) = stage.opened().await;
+    let sent = stage.broker.publish_to(&device("c"), &message("t", "x", 1), false, 60_000, token(0)).await;
+    assert_eq!(sent, Delivery::Sent { receipt: true });
+    // Its CONNACK finds nobody, and the library says nothing about that.
+    client.reset();
+    gate.add_permits(1);
+    let (closed, _) = stage.closed().await;
+    assert_eq!(closed.id, session.id);
+    let receipts = stage.receipts();
+    assert!(matches!(receipts.as_slice(), [(lost, Receipt::Lost(_))] if *lost == token(0)), "{receipts:?}");
+    assert_eq!(stage.broker.stats().connected, 0);
+    gate.add_permits(1);
+    Client::connect(stage.address, &v4("c")).await;
     stage.stop().await;
 }

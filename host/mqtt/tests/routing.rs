@@ -31,7 +31,10 @@ async fn implicit_and_explicit_subscriptions_give_one_copy_with_the_higher_qos()
         let (mut device1, _) = Client::connect(stage.address, &connect).await;
         let (mut sender, _) = Client::connect(stage.address, &v4("app")).await;
         one_copy(&mut sender, &mut device1, 0).await;
-        assert_eq!(device1.subscribe(&[("$oc/devices/+/sys/#", 1), (SYS, 0), ("$oc/devices/d1/#", 0)]).await, [1, 0, 0]);
+        assert_eq!(
+            device1.subscribe(&[("$oc/devices/+/sys/#", 1), (SYS, 0), ("$oc/devices/d1/#", 0)]).await,
+            [1, 0, 0]
+        );
         one_copy(&mut sender, &mut device1, 1).await;
         device1.unsubscribe("$oc/devices/+/sys/#").await;
         one_copy(&mut sender, &mut device1, 0).await;

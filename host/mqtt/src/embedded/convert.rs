@@ -49,7 +49,8 @@ pub(super) fn publish(message: &Message, qos: u8, retain: bool, expiry_s: Option
 pub(super) fn packet_bytes(publish: &CodecPublish) -> usize {
     let properties = publish.properties.as_ref().map_or(0, |p| {
         let user: usize = p.user_properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum();
-        let text = p.content_type.as_ref().map_or(0, |t| t.len() + 3) + p.response_topic.as_ref().map_or(0, |t| t.len() + 3);
+        let text =
+            p.content_type.as_ref().map_or(0, |t| t.len() + 3) + p.response_topic.as_ref().map_or(0, |t| t.len() + 3);
         user + text + p.correlation_data.as_ref().map_or(0, |d| d.len() + 3) + 5 * p.subscription_ids.len() + 16
     });
     16 + publish.topic.len() + publish.payload.len() + properties
@@ -202,7 +203,8 @@ mod tests {
             retain: false,
             attributes: vec![("mqtt.message-expiry-s".into(), "30".into())],
         };
-        let expiry = |message: &Message, s| publish(message, 1, false, s).properties.and_then(|p| p.message_expiry_interval);
+        let expiry =
+            |message: &Message, s| publish(message, 1, false, s).properties.and_then(|p| p.message_expiry_interval);
         assert_eq!(expiry(&message, Some(5)), NonZeroU32::new(5));
         assert_eq!(expiry(&message, Some(60)), NonZeroU32::new(30));
         message.attributes.clear();

@@ -69,7 +69,12 @@ impl Entry for WaitingEntry {
         }
     }
 
-    async fn kick(&mut self, clean_start: bool, clear_subscriptions: bool, is_admin: IsAdmin) -> Result<OfflineSession> {
+    async fn kick(
+        &mut self,
+        clean_start: bool,
+        clear_subscriptions: bool,
+        is_admin: IsAdmin,
+    ) -> Result<OfflineSession> {
         let mut pauses = Pauses::new();
         loop {
             match self.inner.kick(clean_start, clear_subscriptions, is_admin).await {

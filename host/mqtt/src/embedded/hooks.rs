@@ -65,7 +65,8 @@ impl Hooks {
                 Some(HookResult::PublishAclResult(verdict))
             }
             Parameter::MessageExpiryCheck(session, from, publish) => {
-                let allowed = live_of(session).await.is_some_and(|live| delivery::may_deliver(hub, &live, from, publish));
+                let allowed =
+                    live_of(session).await.is_some_and(|live| delivery::may_deliver(hub, &live, from, publish));
                 (!allowed).then_some(HookResult::MessageExpiry)
             }
             _ => {

@@ -6,6 +6,7 @@ use super::tables::{Admitted, Kept, Replaced};
 use crate::broker::Receipt;
 use crate::events::{CloseReason, ConnectAttempt, KeptSession};
 use dragoman_core::{ConnectRefusal, Session as OurSession, SessionId};
+use rmqtt::net::MqttError;
 use rmqtt::router::Router;
 use rmqtt::session::Session;
 use rmqtt::types::{AuthResult, ConnectInfo, Disconnect, Id, Message, Reason, SubscriptionOptions, TopicName};
@@ -71,23 +72,34 @@ async fn end_other_owners(hub: &Arc<Hub>, id: &Id) {
     if let Some(before) = before {
         before.end_for(CloseReason::TakenOver);
     }
-    end_whole_session(hub, id.clone()).await;
+    end_whole_session(hub, id.clone(), Whose::Any).await;
     let kept = hub.tables_mut().kept.remove::<str>(id.client_id.as_ref());
     if kept.is_some_and(|kept| kept.told) {
         hub.events.forget_session(id.client_id.to_string()).await;
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The session with this very id, and no later one with the same client id.
+    Its,
+    /// Whatever there is under the client id.
+    Any,
+}
+
 /// Ends what the library has under the client id of `id`: connection, subscriptions, queue.
-async fn end_whole_session(hub: &Arc<Hub>, id: Id) {
+async fn end_whole_session(hub: &Arc<Hub>, id: Id, whose: Whose) {
     let Some(entry) = hub.entry(&id).await else { return };
     // A kick that is dropped half way is ignored by its session, so it runs on its own.
     let kick = tokio::spawn(async move {
         let mut locked = entry.try_lock().await?;
-        locked.kick(true, true, true).await
+        if whose == Whose::Any || locked.id_same() == Some(true) {
+            locked.kick(true, true, true).await?;
+        }
+        rmqtt::Result::Ok(())
     });
     match tokio::time::timeout(HAND_OVER, kick).await {
-        Ok(Ok(Ok(_))) | Err(_) => {}
+        Ok(Ok(Ok(()))) | Err(_) => {}
         Ok(Ok(Err(error))) => tracing::warn!(%id, %error, "an older session could not be ended"),
         Ok(Err(error)) => tracing::warn!(%id, %error, "an older session could not be ended"),
     }
@@ -154,7 +166,7 @@ pub(super) async fn open(hub: &Arc<Hub>, session: &Session) {
     }
     if let Some(older) = replaced.device {
         older.end_for(CloseReason::TakenOver);
-        end_whole_session(hub, older.id.clone()).await;
+        end_whole_session(hub, older.id.clone(), Whose::Its).await;
     }
     if forget {
         hub.events.forget_session(live.session.client_id.clone()).await;
@@ -281,7 +293,9 @@ fn close_reason(reason: &Reason) -> CloseReason {
     match reason {
         Reason::Reasons(list) => {
             // A goodbye stays one, whatever the connection did afterwards.
-            let goodbye = list.iter().find(|one| matches!(one, Reason::ConnectDisconnect(Some(Disconnect::V3 | Disconnect::V5(_)))));
+            let goodbye = list
+                .iter()
+                .find(|one| matches!(one, Reason::ConnectDisconnect(Some(Disconnect::V3 | Disconnect::V5(_)))));
             goodbye.or(list.first()).map_or(CloseReason::ConnectionLost(String::new()), close_reason)
         }
         Reason::ConnectDisconnect(_) => CloseReason::ByClient,
@@ -290,7 +304,12 @@ fn close_reason(reason: &Reason) -> CloseReason {
         Reason::ConnectKicked(false) => CloseReason::TakenOver,
         Reason::ProtocolError(text) => CloseReason::Protocol(text.to_string()),
         Reason::SubscribeFailed(_) | Reason::UnsubscribeFailed(_) => CloseReason::Protocol(reason.to_string()),
-        Reason::MqttError(error) => CloseReason::Protocol(error.to_string()),
+        // The library says most decoding errors as a text, and those of the socket among them.
+        Reason::Error(text) if text.starts_with("io error") => CloseReason::ConnectionLost(text.to_string()),
+        Reason::Error(text) => CloseReason::Protocol(text.to_string()),
+        Reason::MqttError(error @ (MqttError::Decode(_) | MqttError::Protocol(_) | MqttError::PacketIdInUse(_))) => {
+            CloseReason::Protocol(error.to_string())
+        }
         _ => CloseReason::ConnectionLost(reason.to_string()),
     }
 }

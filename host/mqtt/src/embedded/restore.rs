@@ -1,8 +1,8 @@
 //! Persistent sessions of before a restart, given back to the library as sessions that are absent.
 
+use super::convert;
 use super::hub::{Hub, Running, now_ms};
 use super::tables::Kept;
-use super::convert;
 use crate::events::KeptSession;
 use rmqtt::codec::types::Protocol;
 use rmqtt::codec::{v3, v5};

@@ -54,7 +54,12 @@ impl Picked {
         }
     }
 
-    fn collect(&mut self, router: &DefaultRouter, routes: &[Route], wanted: impl Fn(&ClientId, &Id, &SubscriptionOptions) -> bool) {
+    fn collect(
+        &mut self,
+        router: &DefaultRouter,
+        routes: &[Route],
+        wanted: impl Fn(&ClientId, &Id, &SubscriptionOptions) -> bool,
+    ) {
         for route in routes {
             let Some(relations) = router.relations.get(&route.topic) else { continue };
             for (client, (id, options)) in relations.iter() {

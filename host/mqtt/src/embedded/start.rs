@@ -125,7 +125,9 @@ fn check(options: &EmbeddedOptions) -> Result<(), BrokerError> {
     }
     match options.listeners.first() {
         None => refuse("(none)", "there has to be at least one"),
-        Some(first) if options.max_inflight == 0 => refuse(&first.name, "max_inflight is 0; nothing could be delivered"),
+        Some(first) if options.max_inflight == 0 => {
+            refuse(&first.name, "max_inflight is 0; nothing could be delivered")
+        }
         Some(first) if options.max_queued == 0 => refuse(&first.name, "max_queued is 0; nothing could be delivered"),
         Some(_) => Ok(()),
     }

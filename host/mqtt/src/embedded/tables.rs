@@ -61,7 +61,8 @@ impl Tables {
     pub(super) fn insert(&mut self, live: &Arc<Live>) -> Replaced {
         self.by_session.insert(live.session.id.clone(), live.clone());
         self.by_client.insert(live.session.client_id.clone(), live.clone());
-        let before = live.session.device.as_ref().and_then(|device| self.by_device.insert(device.clone(), live.clone()));
+        let before =
+            live.session.device.as_ref().and_then(|device| self.by_device.insert(device.clone(), live.clone()));
         Replaced { device: before.filter(|before| before.session.client_id != live.session.client_id) }
     }
 

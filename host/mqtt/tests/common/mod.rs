@@ -4,9 +4,7 @@
 pub mod wire;
 
 use async_trait::async_trait;
-use dragoman_core::{
-    ConnectRefusal, DeviceId, ExecutionId, Grant, Message, Payload, Policy, Session, Subscription,
-};
+use dragoman_core::{ConnectRefusal, DeviceId, ExecutionId, Grant, Message, Payload, Policy, Session, Subscription};
 use dragoman_mqtt::{
     Broker, BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, EmbeddedBroker, EmbeddedOptions, InboundVerdict,
     KeptSession, ListenerOptions, Receipt,
@@ -40,6 +38,8 @@ pub struct Daemon {
     judge: Box<Judge>,
     /// One permit lets one message through; none means that all pass.
     gate: Option<Arc<Semaphore>>,
+    /// The same for sessions that open.
+    open_gate: Option<Arc<Semaphore>>,
     heard: mpsc::UnboundedSender<Heard>,
 }
 
@@ -52,6 +52,9 @@ impl BrokerEvents for Daemon {
     }
     async fn opened(&self, session: Arc<Session>, resumed: bool) {
         self.note(Heard::Opened(session, resumed));
+        if let Some(gate) = &self.open_gate {
+            gate.acquire().await.unwrap().forget();
+        }
     }
     async fn closed(&self, session: Arc<Session>, reason: CloseReason) {
         self.note(Heard::Closed(session, reason));
@@ -105,6 +108,7 @@ pub struct Setup {
     pub admit: Box<Admit>,
     pub judge: Box<Judge>,
     pub gate: Option<Arc<Semaphore>>,
+    pub open_gate: Option<Arc<Semaphore>>,
 }
 
 impl Setup {
@@ -116,6 +120,7 @@ impl Setup {
             admit: Box::new(|attempt| Ok(grant(attempt, open_policy()))),
             judge: Box::new(|_| InboundVerdict::Route),
             gate: None,
+            open_gate: None,
         }
     }
 
@@ -126,7 +131,7 @@ impl Setup {
 
     pub async fn start(self) -> Stage {
         let (heard, listen) = mpsc::unbounded_channel();
-        let daemon = Daemon { admit: self.admit, judge: self.judge, gate: self.gate, heard };
+        let daemon = Daemon { admit: self.admit, judge: self.judge, gate: self.gate, open_gate: self.open_gate, heard };
         let broker = EmbeddedBroker::start(self.options, Arc::new(daemon)).await.unwrap();
         let address = broker.addresses()[0].1;
         Stage { broker: Arc::new(broker), address, listen, seen: Mutex::default() }

@@ -160,6 +160,14 @@ impl Client {
         (client, Connack { session_present: connack.body[0] & 1 == 1, code: connack.body[1] })
     }
 
+    /// Sends a CONNECT and does not wait for the answer.
+    pub async fn begin(address: SocketAddr, connect: &Connect) -> Self {
+        let io = TcpStream::connect(address).await.unwrap();
+        let mut client = Self { io, level: connect.level, publishes: VecDeque::new() };
+        client.send(&connect_packet(connect)).await;
+        client
+    }
+
     pub async fn send(&mut self, bytes: &[u8]) {
         self.io.write_all(bytes).await.unwrap();
     }
