@@ -1,6 +1,8 @@
 //! The form of ids, names, labels and aliases. Each check gives the end of a sentence about what it was given.
 
 use dragoman_core::Attributes;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Labels of a device, or aliases of one.
@@ -44,6 +46,14 @@ pub(super) fn plugin_name(field: &str, name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{field} is {:?}; the name of a plugin is a lower-case letter and up to 63 of a-z 0-9 -", shown(name)))
+}
+
+/// JSON as it was written. It must be one that every reader of it can follow: serde_json goes 128 levels deep.
+pub(super) fn readable(field: &str, json: &RawValue) -> Result<String, String> {
+    match serde_json::from_str::<Value>(json.get()) {
+        Ok(_) => Ok(json.get().to_owned()),
+        Err(error) => Err(format!("{field} cannot be read: {error}")),
+    }
 }
 
 /// Namespaces and names of platforms for a device.

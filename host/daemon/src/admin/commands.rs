@@ -151,7 +151,8 @@ impl Written {
 fn invoke(what: Invoke) -> Result<Intent, String> {
     name("invoke.action", &what.action)?;
     service("invoke.service", what.service.as_deref())?;
-    let params = what.params.map_or_else(|| "null".to_owned(), |params| params.get().to_owned());
+    let params =
+        what.params.map_or_else(|| Ok("null".to_owned()), |params| checks::readable("invoke.params", &params))?;
     if params != "null" && !params.starts_with('{') {
         return Err("invoke.params is neither a JSON object nor null".to_owned());
     }
@@ -165,7 +166,8 @@ fn write(what: Vec<Write>) -> Result<Intent, String> {
     let property = |what: Write| {
         name("write.name", &what.name)?;
         service("write.service", what.service.as_deref())?;
-        Ok(Property { service: what.service, name: what.name, value: what.value.get().to_owned() })
+        let value = checks::readable("write.value", &what.value)?;
+        Ok(Property { service: what.service, name: what.name, value })
     };
     Ok(Intent::Write(what.into_iter().map(property).collect::<Result<_, String>>()?))
 }

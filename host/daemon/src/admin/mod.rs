@@ -16,6 +16,8 @@ mod plugins;
 mod query;
 mod record;
 mod request;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod words;
 

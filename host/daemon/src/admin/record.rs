@@ -97,5 +97,5 @@ fn check_profile(profile: &RawValue) -> Result<String, String> {
     if text.len() > PROFILE_MAX_BYTES {
         return Err(format!("profile has {} bytes; at most {PROFILE_MAX_BYTES} are allowed", text.len()));
     }
-    Ok(text.to_owned())
+    checks::readable("profile", profile)
 }

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use std::error::Error;
 use zeroize::Zeroizing;
@@ -25,11 +25,22 @@ pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Failure> 
     parse(&bytes).map_err(|problem| Failure::invalid(format!("the body {problem}")))
 }
 
-/// JSON of a known form; the error continues the name of what was read.
+/// A JSON object of a known form; the error continues the name of what was read.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() { format!("does not fit: {error}") } else { format!("is not JSON: {error}") }
-    })
+    // A list of the fields in their order would fit as well, which nobody means.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    let read = if is_object { serde_json::from_slice(bytes).map(Some) } else { no_object(bytes) };
+    match read {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err("is not a JSON object".to_owned()),
+        Err(error) if error.is_data() => Err(format!("does not fit: {error}")),
+        Err(error) => Err(format!("is not JSON: {error}")),
+    }
+}
+
+/// None for JSON that is no object.
+fn no_object<T>(bytes: &[u8]) -> Result<Option<T>, serde_json::Error> {
+    serde_json::from_slice::<IgnoredAny>(bytes).map(|_| None)
 }
 
 /// A secret in a body. Wiped when it is dropped.

@@ -11,6 +11,8 @@
 //! log line or `Debug` shows it.
 
 mod error;
+#[cfg(test)]
+pub(crate) mod memory;
 mod password;
 mod records;
 mod sealing;

@@ -1,0 +1,213 @@
+//! A gateway that only remembers what it was asked.
+
+use crate::admin::{Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin};
+use crate::credentials::Vault;
+use crate::credentials::memory::Kept;
+use dragoman_core::{
+    Attributes, DeviceId, Event, Execution, ExecutionId, Intent, Invocation, Options, Outcome, Overflow, Owner, Phase,
+    Reason, Stage, State, Transition, WhenAway,
+};
+use dragoman_store::{Page, Selection};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// See the module.
+pub(super) struct Fake {
+    vault: Vault,
+    _folder: tempfile::TempDir,
+    pub(super) devices: Mutex<BTreeMap<DeviceId, DeviceState>>,
+    /// Sizes of the batches that were registered.
+    pub(super) batches: Mutex<Vec<usize>>,
+    pub(super) commands: Mutex<Vec<Command>>,
+    pub(super) selections: Mutex<Vec<Selection>>,
+    pub(super) stopping: Mutex<bool>,
+}
+
+impl Fake {
+    /// With the plugin `fleets`, and the executions `e1` (queued) and `e2` (ended).
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            vault: Vault::new(Arc::new(Kept::default()), folder.path()).unwrap(),
+            _folder: folder,
+            devices: Mutex::default(),
+            batches: Mutex::default(),
+            commands: Mutex::default(),
+            selections: Mutex::default(),
+            stopping: Mutex::new(false),
+        }
+    }
+
+    fn found(id: &ExecutionId) -> Option<Arc<Execution>> {
+        match id.as_str() {
+            "e1" => Some(Arc::new(execution("e1", State::Queued))),
+            "e2" => Some(Arc::new(execution("e2", State::Failed))),
+            _ => None,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Control for Fake {
+    fn ready(&self) -> Result<(), String> {
+        if *self.stopping.lock().unwrap() { Err("the daemon stops".to_owned()) } else { Ok(()) }
+    }
+
+    fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    fn plugins(&self) -> PluginList {
+        let fleets = PluginState {
+            name: "fleets".to_owned(),
+            version: "0.1.0".to_owned(),
+            digest: "ab".to_owned(),
+            file: "plugins/fleets.wasm".to_owned(),
+            summary: "Fleets".to_owned(),
+            roles: vec!["northbound", "southbound"],
+            claims: vec!["POST /api/v1/commands".to_owned()],
+        };
+        let broken = RefusedPlugin { file: "plugins/x.wasm".to_owned(), reason: "x.wasm is no component".to_owned() };
+        PluginList { loaded: vec![fleets], refused: vec![broken] }
+    }
+
+    async fn submit(&self, command: Command) -> Result<Arc<Execution>, ControlError> {
+        if command.device.as_str() == "nobody" {
+            return Err(ControlError::Refused(Reason::new("$UNKNOWN_DEVICE", "no device nobody is registered")));
+        }
+        self.commands.lock().unwrap().push(command);
+        Ok(Arc::new(execution("e1", State::Queued)))
+    }
+
+    async fn ended(&self, id: &ExecutionId) -> Result<Option<Arc<Execution>>, ControlError> {
+        let state = if *self.stopping.lock().unwrap() { State::Sent } else { State::Succeeded };
+        Ok(Some(Arc::new(execution(id.as_str(), state))))
+    }
+
+    async fn cancel(&self, id: &ExecutionId) -> Result<Arc<Execution>, ControlError> {
+        match id.as_str() {
+            "e1" => Ok(Arc::new(execution("e1", State::Canceled))),
+            "e2" => Err(ControlError::Conflict("execution e2 has ended as FAILED".to_owned())),
+            id => Err(ControlError::NotFound(format!("no execution {id} is known"))),
+        }
+    }
+
+    async fn execution(&self, id: &ExecutionId) -> Result<Option<Arc<Execution>>, ControlError> {
+        Ok(Self::found(id))
+    }
+
+    async fn history(&self, _: &ExecutionId) -> Result<Vec<Transition>, ControlError> {
+        let line = |seq, event, state, reason| Transition {
+            seq,
+            at_ms: 1_000 + seq,
+            event,
+            state,
+            attempt: 1,
+            reason,
+            detail: Some("{\"cause\":\"x\"}".to_owned()),
+            attributes: vec![("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())],
+        };
+        let jam = Reason { code: "jam".to_owned(), text: "the door is jammed".to_owned(), detail: None };
+        Ok(vec![line(1, Event::Queued, State::Queued, None), line(2, Event::Ended, State::Failed, Some(jam))])
+    }
+
+    async fn executions(&self, selection: Selection) -> Result<Page, ControlError> {
+        if selection.after.as_deref() == Some("nowhere") {
+            return Err(ControlError::Invalid("\"nowhere\" is not where a page ended".to_owned()));
+        }
+        self.selections.lock().unwrap().push(selection);
+        Ok(Page { items: vec![execution("e2", State::Failed)], next: Some("p2".to_owned()) })
+    }
+
+    async fn device(&self, id: &DeviceId) -> Result<Option<DeviceState>, ControlError> {
+        Ok(self.devices.lock().unwrap().get(id).cloned())
+    }
+
+    async fn devices(
+        &self,
+        labels: Attributes,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<DeviceState>, ControlError> {
+        let devices = self.devices.lock().unwrap();
+        let fits = |device: &&DeviceState| {
+            labels.iter().all(|label| device.record.labels.contains(label))
+                && after.as_ref().is_none_or(|after| device.record.id > *after)
+        };
+        Ok(devices.values().filter(fits).take(limit as usize).cloned().collect())
+    }
+
+    async fn add_devices(&self, devices: Vec<NewDevice>) -> Vec<Result<(), ControlError>> {
+        self.batches.lock().unwrap().push(devices.len());
+        let mut kept = self.devices.lock().unwrap();
+        let mut add = |NewDevice { record, profile }: NewDevice| {
+            if kept.contains_key(&record.id) {
+                return Err(ControlError::Conflict(format!("device {} is registered already", record.id)));
+            }
+            kept.insert(record.id.clone(), DeviceState { record, online: false, profile });
+            Ok(())
+        };
+        devices.into_iter().map(&mut add).collect()
+    }
+
+    async fn remove_device(&self, id: &DeviceId) -> Result<bool, ControlError> {
+        Ok(self.devices.lock().unwrap().remove(id).is_some())
+    }
+}
+
+/// An execution in that state.
+pub(super) fn execution(id: &str, state: State) -> Execution {
+    let params = "{\"level\":7}".to_owned();
+    let jam = Reason { code: "jam".to_owned(), text: "the door is jammed".to_owned(), detail: Some("3".to_owned()) };
+    Execution {
+        id: ExecutionId::new(id),
+        device: DeviceId::new("lamp-1"),
+        holder: DeviceId::new("lamp-1"),
+        intent: Intent::Invoke(Invocation { service: None, action: "set".to_owned(), params }),
+        options: Options {
+            ttl_ms: 30_000,
+            succeeds_at: Stage::Ended,
+            lowered: false,
+            when_away: WhenAway::Queue,
+            queue: "admin".into(),
+            window: Stage::Ended,
+            queue_limit: 10,
+            overflow: Overflow::RefuseNewest,
+            attempts: 1,
+        },
+        origin: "admin".into(),
+        alias: None,
+        context: Some("{\"secret\":\"of the origin\"}".to_owned()),
+        labels: vec![("batch".to_owned(), "7".to_owned())],
+        idempotency: None,
+        owner: Owner { node: "local".into(), lease_until_ms: u64::MAX },
+        handler: None,
+        digests: vec![("fleets".to_owned(), "ab".to_owned())],
+        state,
+        phase: if state.is_final() { Phase::Ended } else { Phase::Waiting },
+        version: 1,
+        attempt: 0,
+        told: dragoman_core::Told::default(),
+        step_attempt: 0,
+        lost: 0,
+        frames: Vec::new(),
+        handler_state: None,
+        reply_within_ms: None,
+        step_deadline_ms: None,
+        correlations: Vec::new(),
+        receipts_missing: 0,
+        outcome: match state {
+            State::Succeeded => Some(Outcome::Succeeded(Some("{\"level\":7}".to_owned()))),
+            State::Failed => Some(Outcome::Failed(jam)),
+            _ => None,
+        },
+        reason: None,
+        last_note: None,
+        report: Vec::new(),
+        created_ms: 1_000,
+        updated_ms: 1_001,
+        sent_ms: None,
+        ended_ms: state.is_final().then_some(1_001),
+        deadline_ms: 31_000,
+    }
+}
