@@ -139,14 +139,16 @@ impl Journal {
         Ok(stored.map(|record| record.id.clone()).filter(still_has))
     }
 
-    /// Registers many devices, some thousand per transaction, past the journal. Tells how many.
+    /// Registers many devices in id order, some thousand per transaction, past the journal. Tells how many.
     ///
     /// # Errors
     /// [`StoreError::AliasTaken`] and what the database says. Whole transactions before the one that failed stay, and
     /// the import can be repeated.
-    pub async fn import_devices(&self, records: Vec<DeviceRecord>) -> Result<u64, StoreError> {
+    pub async fn import_devices(&self, mut records: Vec<DeviceRecord>) -> Result<u64, StoreError> {
         let _guard = self.shared().device_writes.lock().await;
         let count = records.len() as u64;
+        // Neighbours in an index are then written together.
+        records.sort_by(|one, other| one.id.cmp(&other.id));
         let mut records = records.into_iter().map(Write::Device);
         loop {
             let batch: Vec<Write> = records.by_ref().take(IMPORT_BATCH).collect();

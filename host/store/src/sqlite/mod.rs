@@ -35,9 +35,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A store in one SQLite file. The file belongs to one process at a time.
 pub struct SqliteBackend {
     path: PathBuf,
-    writer: Mutex<Writer>,
-    /// None: reads go over the writer's connection.
+    /// None: reads go over the writer's connection. Dropped before the writer, because the last connection to close
+    /// writes the log back into the file and removes it, and these may not write.
     readers: Option<Readers>,
+    writer: Mutex<Writer>,
     /// Locked while this lives; dropped after the connections.
     _lock: Option<File>,
 }

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use crate::{Place, commit, journal};
-use dragoman_store::{Backend, CredentialKind, Write};
+use dragoman_store::{CredentialKind, Write};
 
 pub async fn a_credential_comes_back_by_account_and_by_token(place: &impl Place) {
     let journal = journal(place);

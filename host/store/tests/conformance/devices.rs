@@ -4,7 +4,7 @@ use crate::gate::Gate;
 use crate::support::*;
 use crate::{Place, commit, journal};
 use dragoman_core::DeviceId;
-use dragoman_store::{Backend, DeviceRecord, Journal, JournalOptions, StoreError, Write};
+use dragoman_store::{DeviceRecord, Journal, JournalOptions, StoreError, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
