@@ -1,11 +1,10 @@
 //! Bounds of what the exports answer.
 
 use crate::check::{self, Bounds, Checked, ITEMS_MAX, NAME_MAX_BYTES, STATE_MAX_BYTES, TEXT_MAX_BYTES};
-use crate::claims::{filter_problem, topic_problem};
 use crate::error::Fault;
 use crate::imports::is_device_id;
 use crate::words::{Decision, Dispatched, HandlerCommand, Outgoing, Response, Step, Verdict};
-use dragoman_core::{Policy, Subscription};
+use dragoman_core::{Policy, Subscription, topic};
 
 /// Filters in one list of a policy.
 const FILTERS_MAX: usize = 256;
@@ -65,7 +64,7 @@ impl Bounds {
     }
 
     fn outgoing(&self, Outgoing { message, correlation, .. }: &Outgoing) -> Checked {
-        if let Some(problem) = topic_problem(&message.topic) {
+        if let Err(problem) = topic::check_name(&message.topic) {
             return Err(Fault::DoesNotFit(format!("`{:.200}` is not a topic: {problem}", message.topic)));
         }
         valid_qos(message.qos, 1)?;
@@ -103,10 +102,8 @@ impl Bounds {
 
 fn valid_filter(filter: &str) -> Checked {
     check::size("a topic filter", filter.len(), NAME_MAX_BYTES)?;
-    match filter_problem(filter) {
-        Some(problem) => Err(Fault::DoesNotFit(format!("`{filter}` is not a topic filter: {problem}"))),
-        None => Ok(()),
-    }
+    topic::check_filter(filter)
+        .map_err(|problem| Fault::DoesNotFit(format!("`{filter}` is not a topic filter: {problem}")))
 }
 
 fn valid_qos(qos: u8, max: u8) -> Checked {

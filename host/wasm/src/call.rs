@@ -81,9 +81,7 @@ fn log_stdio(state: &mut State) {
     for line in text.lines() {
         state.call.log.line(export, Level::INFO, line);
     }
-    if dropped > 0 {
-        state.call.log.line(export, Level::WARN, &format!("{dropped} bytes more of output are not kept"));
-    }
+    state.call.log.lost(dropped);
 }
 
 /// Why a call did not return.

@@ -1,4 +1,4 @@
-//! What a plugin claims, and when two claims are about the same thing.
+//! Routes that a plugin claims, and when two of them are about the same request.
 
 use std::fmt;
 
@@ -84,51 +84,6 @@ impl fmt::Display for Route {
     }
 }
 
-/// What is wrong with a topic filter (MQTT 5.0, section 4.7), if anything.
-pub(crate) fn filter_problem(filter: &str) -> Option<&'static str> {
-    if filter.is_empty() || filter.len() > 65_535 {
-        return Some("a topic filter has 1 to 65535 bytes");
-    }
-    if filter.contains('\0') {
-        return Some("a topic filter holds no NUL");
-    }
-    let mut levels = filter.split('/').peekable();
-    while let Some(level) = levels.next() {
-        if level == "#" && levels.peek().is_some() {
-            return Some("`#` stands only at the end of a topic filter");
-        }
-        if level.len() > 1 && level.contains(['#', '+']) {
-            return Some("a wildcard stands alone between two slashes");
-        }
-    }
-    None
-}
-
-/// What is wrong with a topic name, if anything.
-pub(crate) fn topic_problem(topic: &str) -> Option<&'static str> {
-    if topic.is_empty() || topic.len() > 65_535 {
-        return Some("a topic has 1 to 65535 bytes");
-    }
-    topic.contains(['#', '+', '\0']).then_some("a topic holds no wildcard and no NUL")
-}
-
-/// Whether some topic is matched by both filters.
-pub(crate) fn filters_overlap(one: &str, two: &str) -> bool {
-    let wild = |filter: &str| filter.starts_with(['+', '#']);
-    if (one.starts_with('$') && wild(two)) || (two.starts_with('$') && wild(one)) {
-        return false;
-    }
-    let (mut left, mut right) = (one.split('/'), two.split('/'));
-    loop {
-        match (left.next(), right.next()) {
-            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
-            (None, Some(_)) | (Some(_), None) => return false,
-            (Some(a), Some(b)) if a == "+" || b == "+" || a == b => {}
-            _ => return false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,30 +117,6 @@ mod tests {
         }
         for bad in ["/a", "get /a", "GET a", "GET /{", "GET /{}", "GET /a{b}", "GET /*", "GET /a?b"] {
             assert!(Route::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn filters_are_checked_and_overlap_when_a_topic_matches_both() {
-        for bad in ["", "a/#/b", "a#", "a/b+", "a\0"] {
-            assert!(filter_problem(bad).is_some(), "{bad:?}");
-        }
-        for good in ["#", "+", "+/a/#", "$oc/devices/+/sys/#", "/"] {
-            assert_eq!(filter_problem(good), None, "{good}");
-        }
-        for (one, two, overlap) in [
-            ("a/+", "+/b", true),
-            ("a/#", "a", true),
-            ("a/+", "a", false),
-            ("#", "$sys/a", false),
-            ("+/a", "$sys/a", false),
-            ("$oc/+/x", "$oc/a/#", true),
-            ("a/b", "a/c", false),
-            ("a/#", "a/b/c/d", true),
-            ("a/+/c", "a/b/+/d", false),
-        ] {
-            assert_eq!(filters_overlap(one, two), overlap, "{one} {two}");
-            assert_eq!(filters_overlap(two, one), overlap, "{two} {one}");
         }
     }
 }

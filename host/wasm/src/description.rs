@@ -1,7 +1,7 @@
 //! What a plugin says about itself.
 
-use crate::claims::{Route, filter_problem, filters_overlap};
-use dragoman_core::{Attributes, Json, Overflow, Stage};
+use crate::claims::Route;
+use dragoman_core::{Attributes, Json, Overflow, Stage, topic};
 use std::sync::Arc;
 
 /// What a plugin says about itself, checked.
@@ -86,7 +86,7 @@ impl Description {
                 Claim::DeviceTopic(_) if !roles.southbound => return missing("device topics", "southbound"),
                 Claim::Connections if !roles.admission => return missing("connections", "admission"),
                 Claim::DeviceTopic(filter) => {
-                    if let Some(problem) = filter_problem(filter) {
+                    if let Err(problem) = topic::check_filter(filter) {
                         return Some(format!("claims the device topic `{filter:.200}`, but {problem}"));
                     }
                 }
@@ -123,7 +123,7 @@ impl Description {
                 (Claim::Http(mine), Claim::Http(theirs)) if mine.overlaps(theirs) => {
                     return Some(format!("the route `{mine}`, which `{theirs}` overlaps"));
                 }
-                (Claim::DeviceTopic(mine), Claim::DeviceTopic(theirs)) if filters_overlap(mine, theirs) => {
+                (Claim::DeviceTopic(mine), Claim::DeviceTopic(theirs)) if topic::overlaps(mine, theirs) => {
                     return Some(format!("the device topic `{mine}`, which `{theirs}` overlaps"));
                 }
                 _ => {}

@@ -36,11 +36,12 @@ pub(crate) struct LogBudget {
     lines_left: u32,
     bytes_left: usize,
     dropped_lines: u64,
+    dropped_bytes: usize,
 }
 
 impl LogBudget {
     pub(crate) fn new(plugin: Arc<str>, lines_left: u32, bytes_left: usize) -> Self {
-        Self { plugin, lines_left, bytes_left, dropped_lines: 0 }
+        Self { plugin, lines_left, bytes_left, dropped_lines: 0, dropped_bytes: 0 }
     }
 
     /// Writes a line, as far as it may.
@@ -60,14 +61,25 @@ impl LogBudget {
             _ => tracing::debug!(target: "dragoman::plugin", plugin, export, "{text}"),
         }
     }
+
+    /// Counts standard output that was not even kept.
+    pub(crate) fn lost(&mut self, bytes: usize) {
+        self.dropped_bytes += bytes;
+    }
 }
 
 impl Drop for LogBudget {
     fn drop(&mut self) {
-        if self.dropped_lines > 0 {
-            let (plugin, lines) = (self.plugin.to_string(), self.dropped_lines);
-            tracing::warn!(plugin, lines, "plugin {plugin} logged {lines} lines more than one call may; they are lost");
-            metrics::counter!("dragoman_plugin_log_lines_dropped_total", "plugin" => plugin).increment(lines);
+        let (plugin, lines, bytes) = (self.plugin.to_string(), self.dropped_lines, self.dropped_bytes);
+        if lines == 0 && bytes == 0 {
+            return;
         }
+        tracing::warn!(
+            plugin,
+            lines,
+            bytes,
+            "plugin {plugin} logged {lines} lines and printed {bytes} bytes more than one call may; they are lost"
+        );
+        metrics::counter!("dragoman_plugin_log_lines_dropped_total", "plugin" => plugin).increment(lines);
     }
 }

@@ -23,12 +23,15 @@ pub(crate) struct Memo {
     names: HashMap<(String, String), Option<DeviceId>>,
     device_lists: HashMap<(Attributes, Option<DeviceId>, u32), Vec<DeviceId>>,
     executions: HashMap<ExecutionId, Option<Arc<Execution>>>,
-    pages: HashMap<(Selection, Option<String>, u32), (Vec<ExecutionId>, Option<String>)>,
+    pages: HashMap<(Selection, Option<String>, u32), KnownPage>,
     counts: HashMap<Selection, u64>,
     correlations: HashMap<Correlation, CorrelationStatus>,
     checks: HashMap<Option<String>, Result<Identity, CheckError>>,
     secrets: HashMap<String, Option<Secret>>,
 }
+
+/// The ids of a page, and where the next one begins.
+type KnownPage = (Vec<ExecutionId>, Option<String>);
 
 impl Memo {
     /// Takes in what the call was given, so that reading it agrees.
@@ -47,7 +50,8 @@ impl Memo {
 
 /// A read that could not be answered where the contract has no error for it.
 pub(super) fn unanswered(error: ReadError) -> Fault {
-    Fault::Host(error.to_string())
+    let (ReadError::Invalid(text) | ReadError::Unavailable(text) | ReadError::Internal(text)) = error;
+    Fault::Host(text)
 }
 
 impl Call {

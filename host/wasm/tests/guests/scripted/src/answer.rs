@@ -1,0 +1,100 @@
+//! How a script's last line wants the call answered. Without one, what the script said is the answer.
+
+use crate::dragoman::gateway::executions::Correlation;
+use crate::dragoman::gateway::types::{Device, Execution, Message, Outcome, Payload, Session, Stage};
+use crate::exports::dragoman::gateway::{admission, northbound, southbound};
+use crate::script;
+
+fn words(ending: &[String]) -> Vec<&str> {
+    ending.iter().map(String::as_str).collect()
+}
+
+fn number(text: &str) -> usize {
+    text.parse().unwrap_or(0)
+}
+
+pub(crate) fn decision(said: Vec<String>, ending: &[String]) -> northbound::Decision {
+    match words(ending).as_slice() {
+        ["wait", context] => {
+            northbound::Decision::Wait(northbound::Wait { context: context.to_string(), until: Stage::Ended })
+        }
+        _ => northbound::Decision::Respond(response(said, ending)),
+    }
+}
+
+pub(crate) fn response(said: Vec<String>, ending: &[String]) -> northbound::Response {
+    let (mut status, mut headers) = (200, vec![("content-type".to_string(), "text/plain".to_string())]);
+    let mut body = Payload::Text(said.join("\n"));
+    match words(ending).as_slice() {
+        ["status", code] => status = code.parse().unwrap_or(0),
+        ["body", bytes] => body = Payload::Text("x".repeat(number(bytes))),
+        ["headers", count] => headers = vec![("h".into(), "v".into()); number(count)],
+        _ => {}
+    }
+    northbound::Response { status, headers, body }
+}
+
+pub(crate) fn settlement(settlement: &northbound::Settlement) -> String {
+    match &settlement.settled {
+        Ok(execution) => script::execution(execution),
+        Err(reason) => format!("{}:{}", settlement.id, reason.code),
+    }
+}
+
+pub(crate) fn verdict(
+    session: &Session,
+    said: Vec<String>,
+    ending: &[String],
+    keep_alive_s: u16,
+    clean: bool,
+) -> admission::Verdict {
+    let filter = match words(ending).as_slice() {
+        ["refuse"] => return admission::Verdict::Refuse(admission::Refusal::BadCredentials),
+        ["not-mine"] => return admission::Verdict::NotMine,
+        ["filter", filter] => filter.to_string(),
+        _ => format!("scripted/{}/up", session.client_id),
+    };
+    admission::Verdict::Accept(admission::Grant {
+        principal: format!("{} {keep_alive_s} {clean}", said.join(",")).trim().to_string(),
+        device: Some(session.client_id.clone()),
+        policy: admission::Policy {
+            publish: vec![filter],
+            subscribe: vec!["scripted/#".into()],
+            receive: Vec::new(),
+            implicit: vec![admission::Subscription { filter: "scripted/down".into(), qos: 1 }],
+        },
+    })
+}
+
+pub(crate) fn dispatched(
+    device: &Device,
+    execution: &Execution,
+    said: Vec<String>,
+    ending: &[String],
+) -> southbound::Dispatched {
+    let (mut topic, mut qos, mut count) = (format!("scripted/{}/down", device.id), 1, 1);
+    match words(ending).as_slice() {
+        ["done"] => return southbound::Dispatched::Done(Outcome::Succeeded(Some("{\"stored\":1}".into()))),
+        ["done", json] => return southbound::Dispatched::Done(Outcome::Succeeded(Some(json.to_string()))),
+        ["unsupported", code] => return southbound::Dispatched::Unsupported(script::reason(code)),
+        ["topic", wrong] => topic = wrong.to_string(),
+        ["qos", wrong] => qos = wrong.parse().unwrap_or(0),
+        ["messages", many] => count = number(many),
+        _ => {}
+    }
+    let message = southbound::Outgoing {
+        to: southbound::Audience::Subscribed,
+        message: Message {
+            topic,
+            payload: Payload::Text(format!("{} {}", script::execution(execution), said.join(","))),
+            qos,
+            retain: false,
+            attributes: Vec::new(),
+        },
+        correlation: Some(Correlation {
+            reporter: device.id.clone(),
+            key: format!("{}-{}", execution.id, execution.attempt),
+        }),
+    };
+    southbound::Dispatched::Send(vec![message; count])
+}

@@ -1,0 +1,201 @@
+//! A daemon to read from, whose devices and executions change each time somebody looks.
+
+use async_trait::async_trait;
+use dragoman_core::{
+    Attributes, Correlation, DeviceId, Execution, ExecutionId, Intent, Invocation, Options, Owner, Phase, SessionId,
+    Stage, State, WhenAway,
+};
+use dragoman_wasm::{
+    CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, Presented, ReadError, Secret, Selection,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// What the dialect `scripted` sees: `d1` is its own device, `d9` another dialect's; `e1` and `e3` (ended) are its own
+/// executions, `e2` another's for `d1`, `e4` another's for `d9`.
+pub struct FakeHost {
+    /// How many reads reached the host.
+    pub reads: AtomicU32,
+    /// Reads of the device `parked` wait for a permit.
+    pub gate: Semaphore,
+    /// Becomes available once for each read that waits there.
+    pub arrived: Semaphore,
+}
+
+impl FakeHost {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { reads: AtomicU32::new(0), gate: Semaphore::new(0), arrived: Semaphore::new(0) })
+    }
+
+    fn read(&self) -> u32 {
+        self.reads.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn view(&self, id: &str) -> Option<Arc<DeviceView>> {
+        let read = self.read();
+        matches!(id, "d1" | "d2" | "d9").then(|| Arc::new(device(id, read)))
+    }
+
+    fn record(&self, id: &str) -> Option<Arc<Execution>> {
+        let read = self.read();
+        let (device, origin, state) = match id {
+            "e1" => ("d1", "scripted", State::Queued),
+            "e2" => ("d1", "other", State::Sent),
+            "e3" => ("d1", "scripted", State::Succeeded),
+            "e4" => ("d9", "other", State::Queued),
+            _ => return None,
+        };
+        let mut execution = execution(id, device, origin, state);
+        execution.attempt = read;
+        Some(Arc::new(execution))
+    }
+}
+
+pub fn device(id: &str, revision: u32) -> DeviceView {
+    DeviceView {
+        id: DeviceId::new(id),
+        dialect: if id == "d9" { "other".into() } else { "scripted".into() },
+        handler: None,
+        parent: None,
+        online: true,
+        session: Some(SessionId::new("s1")),
+        aliases: vec![("ns".into(), "one".into())],
+        labels: Vec::new(),
+        profile: Some(format!("{{\"read\":{revision}}}")),
+        revision: revision.into(),
+        created_ms: 1,
+    }
+}
+
+pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Execution {
+    Execution {
+        id: ExecutionId::new(id),
+        device: DeviceId::new(device),
+        holder: DeviceId::new(device),
+        intent: Intent::Invoke(Invocation { service: None, action: "act".into(), params: "{}".into() }),
+        options: Options {
+            ttl_ms: 1000,
+            succeeds_at: Stage::Ended,
+            lowered: false,
+            when_away: WhenAway::Queue,
+            queue: "main-queue".into(),
+            window: Stage::Ended,
+            queue_limit: 20,
+            overflow: dragoman_core::Overflow::DropOldest,
+            attempts: 1,
+        },
+        origin: origin.into(),
+        alias: None,
+        context: Some("\"mine\"".into()),
+        labels: Vec::new(),
+        idempotency: None,
+        owner: Owner { node: "n".into(), lease_until_ms: u64::MAX },
+        handler: None,
+        digests: Vec::new(),
+        state,
+        phase: Phase::Waiting,
+        version: 1,
+        attempt: 0,
+        told: dragoman_core::Told::default(),
+        step_attempt: 0,
+        lost: 0,
+        frames: Vec::new(),
+        handler_state: None,
+        reply_within_ms: None,
+        step_deadline_ms: None,
+        correlations: Vec::new(),
+        receipts_missing: 0,
+        outcome: None,
+        reason: None,
+        last_note: None,
+        report: Vec::new(),
+        created_ms: 1,
+        updated_ms: 1,
+        sent_ms: None,
+        ended_ms: None,
+        deadline_ms: 1001,
+    }
+}
+
+#[async_trait]
+impl HostReads for FakeHost {
+    async fn device(&self, _plugin: &str, id: &DeviceId) -> Result<Option<Arc<DeviceView>>, ReadError> {
+        match id.as_str() {
+            "parked" => {
+                self.arrived.add_permits(1);
+                self.gate.acquire().await.unwrap().forget();
+                Ok(None)
+            }
+            "broken" => Err(ReadError::Unavailable("the store is away".into())),
+            id => Ok(self.view(id)),
+        }
+    }
+
+    async fn resolve(&self, _plugin: &str, namespace: &str, name: &str) -> Result<Option<Arc<DeviceView>>, ReadError> {
+        Ok(if (namespace, name) == ("ns", "one") { self.view("d1") } else { None })
+    }
+
+    async fn devices(
+        &self,
+        _plugin: &str,
+        _labels: &Attributes,
+        _after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<Arc<DeviceView>>, ReadError> {
+        Ok(["d1", "d2"].into_iter().take(limit as usize).filter_map(|id| self.view(id)).collect())
+    }
+
+    async fn execution(&self, _plugin: &str, id: &ExecutionId) -> Result<Option<Arc<Execution>>, ReadError> {
+        Ok(self.record(id.as_str()))
+    }
+
+    async fn executions(
+        &self,
+        _plugin: &str,
+        _what: &Selection,
+        _after: Option<&str>,
+        _limit: u32,
+    ) -> Result<Page, ReadError> {
+        let items = ["e1", "e2", "e3"].into_iter().filter_map(|id| self.record(id)).collect();
+        Ok(Page { items, next: Some("more".into()) })
+    }
+
+    async fn count(&self, _plugin: &str, _what: &Selection) -> Result<u64, ReadError> {
+        Ok(self.read().into())
+    }
+
+    async fn correlation(&self, _plugin: &str, about: &Correlation) -> Result<CorrelationStatus, ReadError> {
+        self.read();
+        Ok(match about.key.as_str() {
+            "open" => CorrelationStatus::Open,
+            "late" => CorrelationStatus::Ended,
+            "foreign" => CorrelationStatus::Stranger,
+            _ => CorrelationStatus::Unknown,
+        })
+    }
+
+    async fn check_presented(
+        &self,
+        _plugin: &str,
+        presented: &Presented,
+        account: Option<&str>,
+    ) -> Result<Identity, CheckError> {
+        self.read();
+        if account == Some("slow") {
+            // Longer than any deadline of these tests.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        if presented.secret.expose() == b"right" {
+            let account = account.unwrap_or("found").to_owned();
+            return Ok(Identity { rights: format!("{{\"of\":\"{account}\"}}"), account });
+        }
+        Err(CheckError::Denied("it does not fit".into()))
+    }
+
+    async fn secret(&self, _plugin: &str, account: &str) -> Result<Option<Secret>, ReadError> {
+        self.read();
+        Ok((account == "k").then(|| Secret::new(b"key".to_vec())))
+    }
+}
