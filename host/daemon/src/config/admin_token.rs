@@ -1,9 +1,8 @@
 //! The token of the admin API: where it is read from, and how the daemon makes one.
 
-use super::TokenSource;
+use super::{TokenSource, create_private};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -89,20 +88,12 @@ fn make(path: &Path) -> Result<Zeroizing<String>, AdminTokenError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut file = owner_only().open(path).map_err(failed)?;
+    let mut file = create_private(path).map_err(failed)?;
     file.write_all(token.as_bytes())
         .and_then(|()| file.write_all(b"\n"))
         .and_then(|()| file.sync_all())
         .map_err(failed)?;
     Ok(token)
-}
-
-#[cfg(unix)]
-fn owner_only() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod admin_token;
 mod error;
+mod private_file;
 mod reader;
 mod sections;
 mod settings;
@@ -14,6 +15,7 @@ mod values;
 
 pub(crate) use admin_token::AdminTokenError;
 pub(crate) use error::ConfigError;
+pub(crate) use private_file::create_private;
 pub(crate) use values::{
     AdminConfig, Durability, HttpConfig, Instances, LimitsConfig, LogConfig, LogFormat, MqttConfig, PluginConfig,
     PluginsConfig, StoreConfig, TokenSource,
@@ -36,9 +38,9 @@ pub(crate) struct Config {
     pub(crate) mqtt: MqttConfig,
     /// The listener that operators call.
     pub(crate) admin: AdminConfig,
-    /// What holds for every plugin that has no section of its own.
+    /// The folder of the plugins, and what holds for all of them.
     pub(crate) plugins: PluginsConfig,
-    /// The `[plugin.NAME]` sections, with what they leave out taken from `[plugins]`. Use [`Config::plugin`].
+    /// The `[plugin.NAME]` sections.
     pub(crate) named_plugins: BTreeMap<String, PluginConfig>,
     /// The execution store.
     pub(crate) store: StoreConfig,
@@ -77,10 +79,5 @@ impl Config {
     /// The admin token for a client of the daemon, which makes none.
     pub(crate) fn known_admin_token(&self) -> Result<Zeroizing<String>, AdminTokenError> {
         admin_token::load(&self.admin.token)
-    }
-
-    /// What holds for the plugin of that name, whether or not it has a section.
-    pub(crate) fn plugin(&self, name: &str) -> PluginConfig {
-        self.named_plugins.get(name).cloned().unwrap_or_else(|| self.plugins.unnamed())
     }
 }

@@ -24,8 +24,7 @@ const PLUGINS: [&str; 7] = [
     "writes_max_bytes",
     "host_calls_max",
 ];
-const PLUGIN: [&str; 6] =
-    ["instances", "pool_size", "recycle_after_calls", "deadline_ms", "memory_max_bytes", "settings"];
+const PLUGIN: [&str; 4] = ["instances", "pool_size", "recycle_after_calls", "settings"];
 const STORE: [&str; 2] = ["durability", "retention_days"];
 const LIMITS: [&str; 4] = ["open_max", "open_per_device_max", "http_waiting_max", "idempotency_hours"];
 const LOG: [&str; 2] = ["format", "filter"];
@@ -69,11 +68,7 @@ pub(super) fn defaults(folder: &Path) -> Config {
             packet_max_bytes: 262_144,
             connections_max: 20_000,
         },
-        admin: AdminConfig {
-            listen: loopback(8081),
-            allow_remote: false,
-            token: TokenSource::Made(made_token(&data_dir)),
-        },
+        admin: AdminConfig { listen: loopback(8081), token: TokenSource::Made(made_token(&data_dir)) },
         plugins: PluginsConfig {
             folder: folder.join("plugins"),
             instances_max: 64,
@@ -154,7 +149,7 @@ fn admin(
     default: &AdminConfig,
 ) -> Result<AdminConfig, ConfigError> {
     let listen = listen(section, default.listen)?;
-    let allow_remote = section.boolean("allow_remote", default.allow_remote)?;
+    let allow_remote = section.boolean("allow_remote", false)?;
     if !listen.ip().is_loopback() && !allow_remote {
         return Err(section.error(
             "listen",
@@ -172,7 +167,7 @@ fn admin(
         (None, true) => TokenSource::File(path(section, "token_file", folder, PathBuf::new())?),
         (None, false) => TokenSource::Made(made_token(data_dir)),
     };
-    Ok(AdminConfig { listen, allow_remote, token })
+    Ok(AdminConfig { listen, token })
 }
 
 fn plugins(section: &Section<'_>, folder: &Path, default: PluginsConfig) -> Result<PluginsConfig, ConfigError> {
@@ -218,8 +213,6 @@ fn plugin(section: &Section<'_>, plugins: &PluginsConfig) -> Result<PluginConfig
     }
     Ok(PluginConfig {
         instances: if pooled { Instances::Pool { size, recycle_after_calls } } else { Instances::Fresh },
-        deadline_ms: section.integer("deadline_ms", DEADLINE_MS, plugins.deadline_ms)?,
-        memory_max_bytes: section.integer("memory_max_bytes", MEMORY_BYTES, plugins.memory_max_bytes)?,
         settings: settings::object(&section.open_section("settings")?)?,
     })
 }

@@ -1,6 +1,6 @@
 //! What the file accepts, what it refuses, and in which words.
 
-use super::{Config, Durability, Instances, LogFormat, TokenSource};
+use super::{Config, Durability, Instances, LogFormat, PluginConfig, TokenSource};
 use std::path::{Path, PathBuf};
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -54,8 +54,6 @@ fn every_key_is_read() {
         instances = "pool"
         recycle_after_calls = 7
         [plugin.lamp]
-        deadline_ms = 5
-        memory_max_bytes = 131072
         settings = { project = "p1", since = 2026-11-21, nested = { list = [1, 2.5, true] } }
         [store]
         durability = "relaxed"
@@ -76,7 +74,7 @@ fn every_key_is_read() {
     assert_eq!((config.http.headers_max, config.http.connections_max, config.http.shutdown_grace_ms), (8, 1, 0));
     assert_eq!((config.mqtt.listen.to_string().as_str(), config.mqtt.dialects.len()), ("[::1]:0", 0));
     assert_eq!((config.mqtt.packet_max_bytes, config.mqtt.connections_max), (16_777_216, 1_000_000));
-    assert_eq!((config.admin.listen.port(), config.admin.allow_remote), (9000, true));
+    assert_eq!(config.admin.listen.port(), 9000);
     assert_eq!(config.admin.token, TokenSource::Env("ADMIN_TOKEN".into()));
     assert_eq!(config.plugins.folder, Path::new("/etc/dragoman/../wasm"));
     assert_eq!((config.plugins.instances_max, config.plugins.memory_max_bytes), (2, 65_536));
@@ -84,14 +82,13 @@ fn every_key_is_read() {
         (config.plugins.log_bytes_max, config.plugins.writes_max_bytes, config.plugins.host_calls_max),
         (0, 1_024, 1)
     );
-    let fleets = config.plugin("emqx-fleets");
+    let fleets = &config.named_plugins["emqx-fleets"];
     assert_eq!(fleets.instances, Instances::Pool { size: 2, recycle_after_calls: 7 });
-    assert_eq!((fleets.deadline_ms, fleets.memory_max_bytes), (60_000, 65_536));
-    let lamp = config.plugin("lamp");
-    assert_eq!((lamp.instances, lamp.deadline_ms, lamp.memory_max_bytes), (Instances::Fresh, 5, 131_072));
+    let lamp = &config.named_plugins["lamp"];
+    assert_eq!(lamp.instances, Instances::Fresh);
     let settings = serde_json::json!({"project": "p1", "since": "2026-11-21", "nested": {"list": [1, 2.5, true]}});
-    assert_eq!(serde_json::Value::from(lamp.settings), settings);
-    assert_eq!(config.plugin("unnamed"), config.plugins.unnamed());
+    assert_eq!(serde_json::Value::from(lamp.settings.clone()), settings);
+    assert_eq!((config.plugins.deadline_ms, config.named_plugins.len()), (60_000, 2));
     assert_eq!((config.store.durability, config.store.retention_days), (Durability::Relaxed, 1));
     assert_eq!((config.limits.open_max, config.limits.open_per_device_max), (1, 2));
     assert_eq!((config.limits.http_waiting_max, config.limits.idempotency_hours), (3, 48));
@@ -105,10 +102,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     refused("\n\n[htp]\nlisten = ''\n", "3: unknown key htp; did you mean http?");
     refused("[admin]\ntoken = 'x'", "2: unknown key admin.token; did you mean admin.token_env?");
     refused("[store]\nshards = 4", "2: unknown key store.shards; known are durability, retention_days");
-    refused(
-        "[plugin.lamp]\ndeadline = 5",
-        "2: unknown key plugin.lamp.deadline; did you mean plugin.lamp.deadline_ms?",
-    );
+    refused("[plugin.lamp]\npool = 5", "2: unknown key plugin.lamp.pool; did you mean plugin.lamp.pool_size?");
     refused("log.colour = true", "1: unknown key log.colour; known are format, filter");
     refused(
         "[http]\nzz = 1\naa = 2",
@@ -229,7 +223,7 @@ fn the_example_shows_every_key_and_its_default() {
     let mut defaults = Config::defaults(Path::new("/etc/dragoman"));
     defaults.file = example.file.clone();
     for (name, plugin) in &example.named_plugins {
-        assert_eq!(*plugin, defaults.plugins.unnamed(), "plugin.{name}");
+        assert_eq!(*plugin, PluginConfig::default(), "plugin.{name}");
     }
     defaults.named_plugins = example.named_plugins.clone();
     assert_eq!(example, defaults);

@@ -35,10 +35,9 @@ pub(crate) struct MqttConfig {
 /// `[admin]`: the listener that operators call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AdminConfig {
-    /// Default `127.0.0.1:8081`. Port 0 takes a free one.
+    /// Default `127.0.0.1:8081`. Port 0 takes a free one. An address that other machines may reach is refused unless
+    /// `allow_remote` is true.
     pub(crate) listen: SocketAddr,
-    /// Whether `listen` may be an address that other machines reach. Default false.
-    pub(crate) allow_remote: bool,
     /// Where the token comes from.
     pub(crate) token: TokenSource,
 }
@@ -54,7 +53,7 @@ pub(crate) enum TokenSource {
     Made(PathBuf),
 }
 
-/// `[plugins]`: the folder, and what holds for every plugin that has no section of its own.
+/// `[plugins]`: the folder, and what holds for every plugin.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PluginsConfig {
     /// Folder of the `.wasm` files. Default `plugins`, next to the configuration file.
@@ -73,35 +72,20 @@ pub(crate) struct PluginsConfig {
     pub(crate) host_calls_max: u32,
 }
 
-impl PluginsConfig {
-    /// What holds for a plugin without a section.
-    pub(crate) fn unnamed(&self) -> PluginConfig {
-        PluginConfig {
-            instances: Instances::Fresh,
-            deadline_ms: self.deadline_ms,
-            memory_max_bytes: self.memory_max_bytes,
-            settings: Map::new(),
-        }
-    }
-}
-
 /// `[plugin.NAME]`: what holds for one plugin.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct PluginConfig {
     /// How instances are made. Default a fresh one for each call.
     pub(crate) instances: Instances,
-    /// Time of one call. Default `plugins.deadline_ms`.
-    pub(crate) deadline_ms: u64,
-    /// Linear memory of one instance. Default `plugins.memory_max_bytes`.
-    pub(crate) memory_max_bytes: usize,
     /// `[plugin.NAME.settings]` as JSON, for the plugin's `host.settings`. Default empty.
     pub(crate) settings: Map<String, Value>,
 }
 
 /// How the instances of a plugin are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Instances {
     /// A fresh one for each call, so that nothing is carried from one call to the next.
+    #[default]
     Fresh,
     /// Kept and used again.
     Pool {

@@ -4,10 +4,12 @@
 //! Dialect and account are associated data, so that a record cannot be moved to another account.
 
 use super::SealError;
+use crate::config::create_private;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use zeroize::Zeroizing;
@@ -108,23 +110,13 @@ fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, SealError> {
     {
         return Err(failed(error));
     }
-    let mut file = owner_only().open(&draft).map_err(failed)?;
+    let mut file = create_private(&draft).map_err(failed)?;
     file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&draft, path).and_then(|()| File::open(folder)?.sync_all()).map_err(failed)?;
     Ok(key)
 }
 
-#[cfg(unix)]
-fn owner_only() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options
-}
-
-#[cfg(unix)]
 fn mode(path: &Path) -> std::io::Result<u32> {
-    use std::os::unix::fs::PermissionsExt;
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o7777)
 }
 

@@ -1,0 +1,107 @@
+//! A listener that serves one axum router: bounded in connections, TCP_NODELAY on every socket, and with an end.
+
+use anyhow::Context;
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// How long a client may take to send the head of a request.
+const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bounds of one listener.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Connections that are served at once; more wait in the system's backlog.
+    pub connections_max: usize,
+    /// Header fields of one request; more are answered 431.
+    pub headers_max: usize,
+}
+
+/// A bound listener, so that its address is known before it serves.
+pub struct Server {
+    listener: TcpListener,
+    limits: ServerLimits,
+}
+
+impl Server {
+    /// Binds the address. Port 0 takes a free one.
+    pub async fn bind(address: SocketAddr, limits: ServerLimits) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} for HTTP; is another program using the port?"))?;
+        Ok(Self { listener, limits })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Serves until `stop` turns true, then finishes the requests that are under way and returns.
+    pub async fn run(self, router: Router, mut stop: watch::Receiver<bool>) {
+        let permits = Arc::new(Semaphore::new(self.limits.connections_max));
+        let mut connections = JoinSet::new();
+        loop {
+            let permit = tokio::select! {
+                permit = permits.clone().acquire_owned() => permit,
+                () = turned_true(&mut stop) => break,
+            };
+            let Ok(permit) = permit else { break };
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = turned_true(&mut stop) => break,
+            };
+            while connections.try_join_next().is_some() {}
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: trying again at once would only burn a core.
+                    tracing::error!(%error, "cannot accept an HTTP connection; raise the limit of open files");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            // Without it, an answer in two writes waits for the client's delayed acknowledgement (40 ms).
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "the client was gone before it was served");
+                continue;
+            }
+            let service = TowerToHyperService::new(router.clone());
+            let mut stop = stop.clone();
+            let headers_max = self.limits.headers_max;
+            connections.spawn(async move {
+                let _permit = permit;
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_READ_TIMEOUT)
+                    .max_headers(headers_max)
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::pin!(connection);
+                let served = tokio::select! {
+                    served = connection.as_mut() => served,
+                    () = turned_true(&mut stop) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                };
+                if let Err(error) = served {
+                    tracing::debug!(%error, "an HTTP connection ended early");
+                }
+            });
+        }
+        drop(self.listener);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// Resolves when the value is true, or when nobody is left who could set it. Nothing of the channel is held over an
+/// await of the caller's, which `wait_for`'s own result would be.
+pub async fn turned_true(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,198 @@
+//! What the broker tells and asks: who may connect, who is there, and what devices say.
+
+use super::engine::{Step, Stopped};
+use super::gateway::Gateway;
+use super::writes::WriteError;
+use async_trait::async_trait;
+use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
+use dragoman_mqtt::{
+    BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt,
+};
+use dragoman_store::{MqttSessionRecord, Write};
+use dragoman_wasm::{Plugin, Presented, Secret, Verdict};
+use std::sync::Arc;
+
+/// How often a call is repeated because somebody was faster, after the first.
+pub const REPEATS_MAX: u32 = 3;
+/// MQTT 5 reason code: the plugin that should read the message failed.
+const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
+/// MQTT 5 reason code: the topic belongs to another dialect.
+const NOT_AUTHORIZED: u8 = 0x87;
+
+/// The gateway as the broker sees it.
+pub struct Events {
+    gateway: Arc<Gateway>,
+}
+
+impl Events {
+    /// Reports to that gateway.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway }
+    }
+
+    fn apply(&self, input: Input) {
+        // A journal that died has told the daemon to stop; a broker event has nobody else to tell.
+        let _: Result<_, Stopped> = self.gateway.engine.turn(vec![Step::Input(input)], None);
+    }
+
+    /// A device that a dialect let in must still be registered for that dialect.
+    async fn is_known(&self, dialect: &str, device: &DeviceId) -> bool {
+        match self.gateway.engine.journal().device(device).await {
+            Ok(Some(record)) => *record.dialect == *dialect && !record.disabled,
+            Ok(None) => false,
+            Err(error) => {
+                tracing::error!(%error, %device, "a connection is refused because its device cannot be read");
+                false
+            }
+        }
+    }
+
+    async fn ask(&self, plugin: &Plugin, attempt: &ConnectAttempt) -> Result<Option<Grant>, ConnectRefusal> {
+        let presented = attempt.password.as_ref().map(|password| Presented {
+            scheme: "mqtt".into(),
+            account: attempt.session.username.clone(),
+            secret: Secret::new(password.clone()),
+        });
+        let call = self.gateway.call_context(presented);
+        match plugin.authenticate(call, &attempt.session, attempt.keep_alive_s, attempt.clean).await {
+            Ok(done) => match done.value {
+                Verdict::NotMine => Ok(None),
+                Verdict::Refuse(refusal) => Err(refusal),
+                Verdict::Accept(grant) => match &grant.device {
+                    Some(device) if !self.is_known(plugin.name(), device).await => Err(ConnectRefusal::NotAuthorized),
+                    _ => Ok(Some(grant)),
+                },
+            },
+            Err(fault) => {
+                tracing::warn!(%fault, "a connection is refused because its dialect failed");
+                Err(ConnectRefusal::Unavailable)
+            }
+        }
+    }
+
+    async fn read_message(
+        gateway: Arc<Gateway>,
+        plugin: Arc<Plugin>,
+        session: Arc<Session>,
+        message: Message,
+    ) -> InboundVerdict {
+        let call = gateway.call_context(None);
+        for repeat in 0..=REPEATS_MAX {
+            let done = match plugin.southbound_message(call.clone(), &session, &message).await {
+                Ok(done) => done,
+                Err(fault) => {
+                    metrics::counter!("dragoman_device_messages_failed_total", "dialect" => plugin.name().to_string())
+                        .increment(1);
+                    tracing::warn!(%fault, topic = %message.topic, "a device's message could not be read");
+                    return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
+                }
+            };
+            if done.writes.is_empty() {
+                return InboundVerdict::Accept;
+            }
+            match gateway.apply_writes(&plugin, done.writes, None, session.device.as_ref()).await {
+                Ok(applied) => {
+                    return match gateway.engine.committed(applied.seq).await {
+                        Ok(()) => InboundVerdict::Accept,
+                        Err(_) => InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC),
+                    };
+                }
+                Err(WriteError::Conflict(_)) if repeat < REPEATS_MAX => {}
+                Err(error) => {
+                    tracing::warn!(%error, topic = %message.topic, "what a device's message said could not be applied");
+                    return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
+                }
+            }
+        }
+        InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC)
+    }
+}
+
+#[async_trait]
+impl BrokerEvents for Events {
+    async fn authenticate(&self, attempt: ConnectAttempt) -> Result<Grant, ConnectRefusal> {
+        let catalog = self.gateway.catalog();
+        for name in &self.gateway.config.mqtt.dialects {
+            let Some(plugin) = catalog.get(name).filter(|plugin| plugin.roles().admission) else { continue };
+            if let Some(grant) = self.ask(plugin, &attempt).await? {
+                return Ok(grant);
+            }
+        }
+        tracing::debug!(client_id = %attempt.session.client_id, "no dialect of the listener knows this client");
+        Err(ConnectRefusal::NotAuthorized)
+    }
+
+    async fn opened(&self, session: Arc<Session>, _resumed: bool) {
+        let Some(device) = session.device.clone() else { return };
+        self.gateway.presence.opened(device.clone(), session, || {
+            self.apply(Input::Presence { holder: device.clone(), online: true });
+        });
+    }
+
+    async fn closed(&self, session: Arc<Session>, reason: CloseReason) {
+        tracing::debug!(session = %session.id, ?reason, "a session closed");
+        let Some(device) = session.device.clone() else { return };
+        self.gateway.presence.closed(&device, &session.id, || {
+            self.apply(Input::Presence { holder: device.clone(), online: false });
+        });
+    }
+
+    async fn inbound(&self, session: Arc<Session>, message: Message) -> InboundVerdict {
+        let Some(plugin) = self.gateway.catalog().device_topic(&message.topic).cloned() else {
+            return InboundVerdict::Route;
+        };
+        if session.dialect.as_ref() != Some(plugin.name()) {
+            return InboundVerdict::Refuse(NOT_AUTHORIZED);
+        }
+        if self.gateway.engine.has_room().await.is_err() {
+            return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
+        }
+        let gateway = self.gateway.clone();
+        match session.device.clone() {
+            Some(holder) => {
+                let read = Self::read_message(gateway.clone(), plugin, session, message);
+                let verdict = gateway.calls.run(holder, read).await;
+                verdict.unwrap_or(InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC))
+            }
+            None => Self::read_message(gateway, plugin, session, message).await,
+        }
+    }
+
+    async fn subscribed(&self, session: Arc<Session>, _subscription: Subscription) {
+        if let Some(holder) = session.device.clone() {
+            self.apply(Input::SignOfLife { holder });
+        }
+    }
+
+    async fn unsubscribed(&self, _session: Arc<Session>, _filter: String) {}
+
+    fn receipt(&self, token: DeliveryToken, receipt: Receipt) {
+        self.gateway.receipt(&token, receipt);
+    }
+
+    async fn keep_session(&self, kept: KeptSession) {
+        let body = match serde_json::to_string(&kept) {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(%error, client_id = %kept.client_id, "a session cannot be kept over a restart");
+                return;
+            }
+        };
+        let gone_since_ms = kept.gone_since_ms.unwrap_or_else(|| self.gateway.engine.now_ms());
+        let expires_ms = gone_since_ms.saturating_add(kept.expiry_s.saturating_mul(1_000));
+        let record = MqttSessionRecord { client_id: kept.client_id, expires_ms, body };
+        self.write(Write::MqttSession(record)).await;
+    }
+
+    async fn forget_session(&self, client_id: String) {
+        self.write(Write::MqttSessionRemove(client_id)).await;
+    }
+}
+
+impl Events {
+    async fn write(&self, write: Write) {
+        if let Ok(turn) = self.gateway.engine.turn(vec![Step::Write(write)], None) {
+            let _: Result<_, Stopped> = self.gateway.engine.committed(turn.seq).await;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What holds the parts together: the engine, the broker, the plugins, and who does what a turn asks for.
+
+use super::engine::{Actions, Engine, Step, Stopped};
+use super::keys::KeyLocks;
+use super::presence::Presence;
+use super::sequencer::Sequencer;
+use crate::config::Config;
+use crate::credentials::Vault;
+use dragoman_core::{Answer, DeviceId, Effect, ExecutionId, HandOver, Input};
+use dragoman_mqtt::{Broker, Delivery, DeliveryToken};
+use dragoman_store::{OutboxRow, Seq, Write};
+use dragoman_wasm::{CallContext, Catalog, HostReads, IdSource, Plugin, PluginFolder, Presented};
+use std::sync::{Arc, OnceLock, Weak};
+
+/// The running gateway. One per process, behind an [`Arc`].
+pub struct Gateway {
+    /// The single writer of state.
+    pub engine: Arc<Engine>,
+    /// Who is connected.
+    pub presence: Presence,
+    /// The loaded plugins.
+    pub plugins: PluginFolder,
+    /// Secrets and their checks.
+    pub vault: Arc<Vault>,
+    /// As read at the start.
+    pub config: Arc<Config>,
+    /// Calls about one device, by the device that holds the session.
+    pub calls: Sequencer<DeviceId>,
+    /// Submissions under one alias or key, which must see each other.
+    pub keyed: KeyLocks,
+    /// Held while revisions of profiles are compared and written.
+    pub registry: tokio::sync::Mutex<()>,
+    /// Places for requests that wait for a device.
+    pub waiting: tokio::sync::Semaphore,
+    /// Turns true when requests that still wait must be answered that the daemon stops.
+    pub draining: tokio::sync::watch::Sender<bool>,
+    deliveries: Sequencer<DeviceId>,
+    broker: OnceLock<Arc<dyn Broker>>,
+    this: Weak<Gateway>,
+}
+
+impl Gateway {
+    /// Puts the parts together. The broker follows with [`Gateway::attach_broker`], because it needs the gateway to
+    /// report to.
+    pub fn new(engine: Arc<Engine>, plugins: PluginFolder, vault: Arc<Vault>, config: Arc<Config>) -> Arc<Self> {
+        let runtime = tokio::runtime::Handle::current();
+        let gateway = Arc::new_cyclic(|this| Self {
+            waiting: tokio::sync::Semaphore::new(config.limits.http_waiting_max),
+            draining: tokio::sync::watch::Sender::new(false),
+            engine,
+            presence: Presence::default(),
+            plugins,
+            vault,
+            config,
+            calls: Sequencer::new(runtime.clone()),
+            keyed: KeyLocks::default(),
+            registry: tokio::sync::Mutex::new(()),
+            deliveries: Sequencer::new(runtime),
+            broker: OnceLock::new(),
+            this: this.clone(),
+        });
+        let actions: Weak<Gateway> = Arc::downgrade(&gateway);
+        gateway.engine.attach(actions);
+        gateway
+    }
+
+    /// Names the broker. Once, before the first message.
+    pub fn attach_broker(&self, broker: Arc<dyn Broker>) {
+        if self.broker.set(broker).is_err() {
+            tracing::error!("a second broker was attached; this is a bug in the daemon, please report it");
+        }
+    }
+
+    /// The broker, once it runs.
+    pub fn broker(&self) -> Option<&Arc<dyn Broker>> {
+        self.broker.get()
+    }
+
+    /// How many requests may wait for a device.
+    pub fn waiting_max(&self) -> usize {
+        self.config.limits.http_waiting_max
+    }
+
+    /// The plugins as they are now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.plugins.catalog()
+    }
+
+    /// The plugin of that name, if it is loaded.
+    pub fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {
+        self.catalog().get(name).cloned()
+    }
+
+    /// What a plugin call needs of its host. Clone it to repeat the call with the same time and ids.
+    pub fn call_context(self: &Arc<Self>, presented: Option<Presented>) -> CallContext {
+        let now_ms = self.engine.now_ms();
+        let host: Arc<dyn HostReads> = self.clone();
+        CallContext { host, now_ms, ids: IdSource::new(uuid::Uuid::new_v4().into_bytes(), now_ms), presented }
+    }
+
+    /// Hands the messages of one attempt to the broker, once they are committed and if they are still wanted.
+    async fn deliver(self: Arc<Self>, rows: Vec<OutboxRow>, seq: Seq) {
+        if self.engine.committed(seq).await.is_err() {
+            // The rows are on the disk or they are not; the next start decides.
+            return;
+        }
+        let Some(first) = rows.first() else { return };
+        let (id, attempt) = (first.execution.clone(), first.attempt);
+        let now_ms = self.engine.now_ms();
+        let removals = rows.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq)));
+        let mut steps: Vec<Step> = removals.collect();
+        if self.engine.look(|machine| machine.may_hand_over(&id, attempt, now_ms)) {
+            match self.hand_over(&rows, now_ms).await {
+                Ok(result) => steps.push(Step::Input(Input::HandedOver { id, attempt, result })),
+                Err(why) => steps.push(Step::Input(Input::Lost { id, attempt, why })),
+            }
+        }
+        // A journal that died has told everybody who must know.
+        let _: Result<_, Stopped> = self.engine.turn(steps, None);
+    }
+
+    async fn hand_over(&self, rows: &[OutboxRow], now_ms: u64) -> Result<HandOver, String> {
+        let Some(broker) = self.broker.get() else { return Ok(HandOver::Away) };
+        let mut receipts = 0;
+        for row in rows {
+            let token =
+                DeliveryToken { execution: row.execution.clone(), attempt: row.attempt, index: row.index };
+            let expires_in_ms = row.expires_ms.saturating_sub(now_ms);
+            let delivery =
+                broker.publish_to(&row.to_device, &row.message, row.subscribed_only, expires_in_ms, token).await;
+            count_delivery(&delivery);
+            match delivery {
+                Delivery::Sent { receipt } => receipts += u32::from(receipt),
+                Delivery::Away => return Ok(HandOver::Away),
+                Delivery::NoSubscriber => return Ok(HandOver::NoSubscriber),
+                Delivery::Full => return Err("too many messages wait for the device's acknowledgement".into()),
+                Delivery::Invalid => return Err("the broker cannot send a message with this topic or size".into()),
+            }
+        }
+        Ok(HandOver::Accepted { receipts })
+    }
+
+    /// Applies what the broker tells of a delivery.
+    pub fn receipt(&self, token: &DeliveryToken, receipt: dragoman_mqtt::Receipt) {
+        let (id, attempt) = (token.execution.clone(), token.attempt);
+        let input = match receipt {
+            dragoman_mqtt::Receipt::Acked => Input::Puback { id, attempt },
+            dragoman_mqtt::Receipt::Lost(why) => Input::Lost { id, attempt, why },
+        };
+        let _: Result<_, Stopped> = self.engine.turn(vec![Step::Input(input)], None);
+    }
+
+    /// Ends an execution as canceled. False where it is not open.
+    pub fn cancel(&self, id: &ExecutionId) -> Result<(bool, Seq), Stopped> {
+        let turn = self.engine.turn(vec![Step::Input(Input::Cancel { id: id.clone() })], None)?;
+        Ok((turn.answers.first() == Some(&Answer::Taken), turn.seq))
+    }
+}
+
+impl Actions for Gateway {
+    fn act(&self, effect: Effect, holder: &DeviceId) {
+        let Some(this) = self.this.upgrade() else { return };
+        match effect {
+            Effect::Plan { id, attempt } => {
+                self.calls.push(holder.clone(), async move { super::planner::plan(&this, id, attempt, None).await });
+            }
+            Effect::Resume { id, attempt, reply } => {
+                self.calls
+                    .push(holder.clone(), async move { super::planner::plan(&this, id, attempt, Some(reply)).await });
+            }
+            // The delivery looks at the machine right before it hands over, so there is nothing to call back here.
+            Effect::Withdraw { .. } => {}
+        }
+    }
+
+    fn release(&self, rows: Vec<OutboxRow>, seq: Seq) {
+        let (Some(this), Some(first)) = (self.this.upgrade(), rows.first()) else { return };
+        self.deliveries.push(first.to_device.clone(), this.deliver(rows, seq));
+    }
+}
+
+fn count_delivery(delivery: &Delivery) {
+    let result = match delivery {
+        Delivery::Sent { .. } => "sent",
+        Delivery::Away => "away",
+        Delivery::NoSubscriber => "no_subscriber",
+        Delivery::Full => "full",
+        Delivery::Invalid => "invalid",
+    };
+    metrics::counter!("dragoman_deliveries_total", "result" => result).increment(1);
+}

@@ -1,0 +1,49 @@
+//! What a start makes of what the last run left.
+
+use super::engine::{Engine, Step, Stopped};
+use dragoman_core::{Input, Phase};
+use dragoman_store::{StoreError, Write};
+
+/// Why the state of the last run could not be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// It could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It could not be written.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Loads what was open and goes on with it. Tells how many executions that are. Before the broker starts: nobody is
+/// connected.
+///
+/// The broker of the last run is gone, and with it every message it had not delivered. An attempt that was being handed
+/// over, or that some device had not acknowledged, has no receipt; it is told as lost, so that it is tried again where
+/// its command allows it. The rows of the outbox belong to those attempts and go with them.
+pub async fn recover(engine: &Engine) -> Result<usize, RecoveryError> {
+    let mut lost = Vec::new();
+    let mut open = 0;
+    engine
+        .journal()
+        .load_open(|execution| {
+            open += 1;
+            let unacknowledged = execution.phase == Phase::AwaitingReply && execution.receipts_missing > 0;
+            if unacknowledged || execution.phase == Phase::HandingOver {
+                lost.push((execution.id.clone(), execution.attempt));
+            }
+            engine.restore(execution);
+        })
+        .await?;
+    let rows = engine.journal().outbox().await?;
+    engine.outbox_continues_after(rows.last().map_or(0, |row| row.seq));
+    engine.recovered()?;
+    let mut steps: Vec<Step> = rows.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq))).collect();
+    steps.extend(lost.into_iter().map(|(id, attempt)| {
+        Step::Input(Input::Lost { id, attempt, why: "the gateway restarted before the device acknowledged it".into() })
+    }));
+    if !steps.is_empty() {
+        engine.turn(steps, None)?;
+    }
+    Ok(open)
+}

@@ -1,0 +1,53 @@
+//! The configuration in the words of the crates it sets up.
+
+use crate::config::{Config, Durability, Instances};
+use dragoman_core::Limits;
+use dragoman_wasm::{PluginOptions, PoolOptions, RuntimeOptions};
+use std::collections::BTreeMap;
+
+/// Folder of compiled plugins inside the data folder; nobody but the daemon writes it.
+const COMPILED: &str = "compiled";
+
+/// Bounds of the machine.
+pub fn core_limits(config: &Config) -> Limits {
+    Limits { open_max: config.limits.open_max, open_per_device_max: config.limits.open_per_device_max }
+}
+
+/// What is waited for before anything leaves.
+pub fn durability(config: &Config) -> dragoman_store::Durability {
+    match config.store.durability {
+        Durability::Committed => dragoman_store::Durability::Committed,
+        Durability::Relaxed => dragoman_store::Durability::Relaxed,
+    }
+}
+
+/// Bounds of the plugin runtime.
+pub fn runtime_options(config: &Config) -> RuntimeOptions {
+    let plugins = &config.plugins;
+    RuntimeOptions {
+        instances_max: plugins.instances_max,
+        memory_max_bytes: plugins.memory_max_bytes,
+        deadline_ms: plugins.deadline_ms,
+        log_max_bytes: plugins.log_bytes_max,
+        writes_max_bytes: plugins.writes_max_bytes,
+        host_calls_max: plugins.host_calls_max,
+        json_max_bytes: config.http.body_max_bytes,
+        cache_dir: Some(config.data_dir.join(COMPILED)),
+        ..RuntimeOptions::default()
+    }
+}
+
+/// What holds for each plugin that has a section.
+pub fn plugin_options(config: &Config) -> BTreeMap<String, PluginOptions> {
+    let named = config.named_plugins.iter().map(|(name, plugin)| {
+        let pool = match plugin.instances {
+            Instances::Fresh => None,
+            Instances::Pool { size, recycle_after_calls } => {
+                Some(PoolOptions { instances_max: size, calls_max: recycle_after_calls })
+            }
+        };
+        let settings = serde_json::Value::Object(plugin.settings.clone()).to_string();
+        (name.clone(), PluginOptions { settings, pool, ..PluginOptions::default() })
+    });
+    named.collect()
+}

@@ -1,0 +1,223 @@
+//! From what a plugin submitted to what the machine accepts: the device, its queue, and what it can tell.
+
+use super::gateway::Gateway;
+use dragoman_core::{Idempotency, Intent, Options, Owner, Prior, Reason, Stage, Submission, WhenAway};
+use dragoman_store::{DeviceRecord, StoreError};
+use dragoman_wasm::{Plugin, Queue, Submit};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Time to live where the dialect sets none, in milliseconds.
+const TTL_MS: u32 = 30_000;
+/// Dispatches that may come to nothing, for a command that may wait for its device.
+const ATTEMPTS_QUEUED: u32 = 3;
+/// Name of this node while one node carries everything.
+const NODE: &str = "local";
+
+/// A submission after everything that needs the registry was looked up.
+pub enum Prepared {
+    /// For the machine.
+    Submission(Box<Submission>),
+    /// Not acceptable.
+    Refused(Reason),
+}
+
+/// What two submissions must not do at the same time: use one alias or one idempotency key.
+pub fn keys(origin: &str, submit: &Submit) -> Vec<String> {
+    let alias = submit.alias.as_ref().map(|alias| format!("a\0{origin}\0{}\0{alias}", submit.device));
+    let key = submit.idempotency_key.as_ref().map(|key| format!("k\0{origin}\0{key}"));
+    alias.into_iter().chain(key).collect()
+}
+
+/// Looks up what the machine must be told.
+pub async fn prepare(gateway: &Gateway, plugin: &Plugin, submit: Submit) -> Result<Prepared, StoreError> {
+    let queues = &plugin.description().queues;
+    let queue = match &submit.queue {
+        None => queues.first(),
+        Some(name) => queues.iter().find(|queue| *queue.name == **name),
+    };
+    let Some(queue) = queue else {
+        let text = format!("plugin {} has no queue {:?}", plugin.name(), submit.queue.unwrap_or_default());
+        return Ok(Prepared::Refused(Reason::new("$INVALID", text)));
+    };
+    prepare_for(gateway, plugin.name().clone(), queue, submit).await
+}
+
+/// The same for an origin that is no plugin.
+pub async fn prepare_for(
+    gateway: &Gateway,
+    origin: Arc<str>,
+    queue: &Queue,
+    submit: Submit,
+) -> Result<Prepared, StoreError> {
+    if let Some(reason) = submit.refused {
+        return Ok(Prepared::Refused(reason));
+    }
+    let Some(device) = gateway.engine.journal().device(&submit.device).await? else {
+        let text = format!("no device {} is registered", submit.device);
+        return Ok(Prepared::Refused(Reason::new("$UNKNOWN_DEVICE", text)));
+    };
+    if device.disabled {
+        let text = format!("device {} is disabled; enable it first", device.id);
+        return Ok(Prepared::Refused(Reason::new("$DISABLED", text)));
+    }
+    let Some(dialect) = gateway.plugin(&device.dialect) else {
+        let text = format!("the dialect {} that reaches device {} is not loaded", device.dialect, device.id);
+        return Ok(Prepared::Refused(Reason::new("$UNSUPPORTED", text)));
+    };
+    let idempotency = submit.idempotency_key.map(|key| Idempotency {
+        key,
+        fingerprint: fingerprint(submit.device.as_str(), &submit.intent),
+    });
+    let prior = find_prior(gateway, &origin, &device, submit.alias.as_deref(), idempotency.as_ref()).await?;
+    let options = options(queue, dialect.description().tells, submit.ttl_ms, submit.succeeds_at, submit.when_away);
+    Ok(Prepared::Submission(Box::new(Submission {
+        id: submit.id,
+        holder: device.parent.clone().unwrap_or_else(|| device.id.clone()),
+        device: submit.device,
+        intent: submit.intent,
+        options,
+        origin,
+        alias: submit.alias,
+        context: submit.context,
+        labels: submit.labels,
+        idempotency,
+        prior,
+        handler: device.handler.clone(),
+        owner: Owner { node: NODE.into(), lease_until_ms: u64::MAX },
+    })))
+}
+
+async fn find_prior(
+    gateway: &Gateway,
+    origin: &str,
+    device: &DeviceRecord,
+    alias: Option<&str>,
+    idempotency: Option<&Idempotency>,
+) -> Result<Option<Prior>, StoreError> {
+    if let Some(idempotency) = idempotency
+        && let Some(found) = gateway.engine.journal().by_idempotency(origin, &idempotency.key).await?
+    {
+        let fingerprint = found.idempotency.as_ref().map(|found| found.fingerprint);
+        return Ok(Some(Prior { id: found.id.clone(), fingerprint }));
+    }
+    if let Some(alias) = alias
+        && let Some(found) = gateway.engine.journal().by_alias(origin, &device.id, alias).await?
+    {
+        return Ok(Some(Prior { id: found.id.clone(), fingerprint: None }));
+    }
+    Ok(None)
+}
+
+/// How the command is carried out: the dialect's wishes, its queue, and no more than the device can tell.
+fn options(
+    queue: &Queue,
+    tells: Stage,
+    ttl_ms: Option<u32>,
+    succeeds_at: Option<Stage>,
+    when_away: Option<WhenAway>,
+) -> Options {
+    let wish = succeeds_at.unwrap_or(Stage::Ended);
+    let when_away = when_away.unwrap_or(WhenAway::Queue);
+    Options {
+        ttl_ms: ttl_ms.unwrap_or(TTL_MS),
+        succeeds_at: wish.min(tells),
+        lowered: tells < wish,
+        when_away,
+        queue: queue.name.clone(),
+        window: queue.window,
+        queue_limit: queue.limit,
+        overflow: queue.overflow,
+        attempts: match when_away {
+            // A caller that wants to hear at once that the device is away does not want a second try either.
+            WhenAway::Fail => 1,
+            WhenAway::Queue => ATTEMPTS_QUEUED,
+        },
+    }
+}
+
+/// A hash over a device and an intent in canonical form (RFC 8785), the same for the same command however its JSON was
+/// written.
+pub fn fingerprint(device: &str, intent: &Intent) -> u64 {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
+    part(device.as_bytes());
+    match intent {
+        Intent::Invoke(what) => {
+            part(b"invoke");
+            part(what.service.as_deref().unwrap_or_default().as_bytes());
+            part(what.action.as_bytes());
+            part(&canonical(&what.params));
+        }
+        Intent::Write(properties) => {
+            part(b"write");
+            for property in properties {
+                part(property.service.as_deref().unwrap_or_default().as_bytes());
+                part(property.name.as_bytes());
+                part(&canonical(&property.value));
+            }
+        }
+        Intent::Read(names) => {
+            part(b"read");
+            for name in names {
+                part(name.service.as_deref().unwrap_or_default().as_bytes());
+                part(name.name.as_bytes());
+            }
+        }
+        Intent::Deliver(what) => {
+            part(b"deliver");
+            part(what.name.as_deref().unwrap_or_default().as_bytes());
+            part(what.payload.as_bytes());
+            for (name, value) in &what.attributes {
+                part(name.as_bytes());
+                part(value.as_bytes());
+            }
+        }
+    }
+    let digest = hash.finalize();
+    digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+}
+
+/// Canonical JSON, or the text as it is where it cannot be read.
+fn canonical(json: &str) -> Vec<u8> {
+    serde_json::from_str::<serde_json::Value>(json)
+        .ok()
+        .and_then(|value| serde_json_canonicalizer::to_vec(&value).ok())
+        .unwrap_or_else(|| json.as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dragoman_core::{Invocation, Overflow};
+
+    fn invoke(params: &str) -> Intent {
+        Intent::Invoke(Invocation { service: None, action: "a".into(), params: params.into() })
+    }
+
+    #[test]
+    fn a_fingerprint_sees_the_command_and_not_how_it_was_written() {
+        let of = |params| fingerprint("d", &invoke(params));
+        assert_eq!(of(r#"{"a":1,"b":[1.0,2]}"#), of("{ \"b\": [1, 2.0], \"a\": 1 }"));
+        assert_ne!(of(r#"{"a":1}"#), of(r#"{"a":2}"#));
+        assert_ne!(fingerprint("d", &invoke("{}")), fingerprint("e", &invoke("{}")));
+    }
+
+    #[test]
+    fn a_wish_is_lowered_to_what_the_device_can_tell() {
+        let queue =
+            Queue { name: "q".into(), window: Stage::Accepted, limit: 5, overflow: Overflow::RefuseNewest };
+        for (tells, wish, expected, lowered) in [
+            (Stage::Ended, None, Stage::Ended, false),
+            (Stage::Acked, None, Stage::Acked, true),
+            (Stage::Sent, Some(Stage::Acked), Stage::Sent, true),
+            (Stage::Ended, Some(Stage::Sent), Stage::Sent, false),
+        ] {
+            let options = options(&queue, tells, None, wish, None);
+            assert_eq!((options.succeeds_at, options.lowered), (expected, lowered), "{tells:?} for {wish:?}");
+        }
+    }
+}

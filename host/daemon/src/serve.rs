@@ -1,0 +1,178 @@
+//! `dragoman serve`: everything started in order, and stopped in the opposite one.
+
+use crate::config::Config;
+use crate::credentials::Vault;
+use crate::http::server::{Server, ServerLimits};
+use crate::runtime::control::Controller;
+use crate::runtime::engine::Engine;
+use crate::runtime::events::Events;
+use crate::runtime::gateway::Gateway;
+use crate::runtime::{recovery, retention, settings};
+use crate::{admin, http};
+use anyhow::Context;
+use dragoman_mqtt::{Broker, EmbeddedBroker, EmbeddedOptions, KeptSession, ListenerOptions};
+use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
+use dragoman_store::{Journal, JournalOptions};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Writes that the journal takes at most. The engine lets new work wait long before.
+const JOURNAL_PENDING_MAX: usize = 1 << 20;
+/// How long the last answers and the broker may take once the grace is over.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// The name of the broker's listener in sessions and logs.
+const MQTT_LISTENER: &str = "mqtt";
+
+/// Runs the daemon until it is told to stop or its store fails.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let config = Arc::new(config);
+    let metrics = install_metrics()?;
+
+    // Ports first: what cannot listen shall not touch the store.
+    let http_limits =
+        ServerLimits { connections_max: config.http.connections_max, headers_max: config.http.headers_max };
+    let http_server = Server::bind(config.http.listen, http_limits.clone()).await?;
+    let admin_server = Server::bind(config.admin.listen, http_limits).await?;
+
+    let journal = open_store(&config).await?;
+    let vault = Arc::new(Vault::open(&config.data_dir, journal.clone())?);
+    let engine = Arc::new(Engine::new(journal.clone(), settings::core_limits(&config), settings::durability(&config)));
+    let runtime = dragoman_wasm::Runtime::new(settings::runtime_options(&config)).context("cannot start the plugin runtime")?;
+    let plugins = dragoman_wasm::PluginFolder::open(runtime, config.plugins.folder.clone(), settings::plugin_options(&config))
+        .await
+        .context("cannot use the plugin folder")?;
+    let gateway = Gateway::new(engine.clone(), plugins, vault, config.clone());
+    let open = recovery::recover(&engine).await.context("cannot take over what the last run left")?;
+
+    let broker: Arc<dyn Broker> = {
+        let kept = kept_sessions(&journal).await?;
+        let embedded = start_broker(&config, &gateway, kept).await?;
+        announce(&http_server, &admin_server, mqtt_address(&embedded)?, open)?;
+        Arc::new(embedded)
+    };
+    gateway.attach_broker(broker.clone());
+
+    let (stop, stopping) = watch::channel(false);
+    let control = Arc::new(Controller::new(gateway.clone()));
+    let admin_router = admin::router(control.clone(), &config.admin_token()?, metrics.clone());
+    let http = tokio::spawn(http_server.run(http::endpoint::router(gateway.clone()), stopping.clone()));
+    let admin = tokio::spawn(admin_server.run(admin_router, stopping));
+    let deadlines = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.keep_deadlines().await }
+    });
+    let retention = tokio::spawn(retention::keep(engine.clone(), config.store.retention_days));
+    let upkeep = tokio::spawn(keep_metrics(metrics));
+
+    let verdict = wait_for_the_end(&engine).await;
+    control.stopping();
+    // Connections close as they become idle; requests that wait for a device may still get their answer.
+    stop.send_replace(true);
+    let grace = Duration::from_millis(config.http.shutdown_grace_ms);
+    let mut http = http;
+    if tokio::time::timeout(grace, &mut http).await.is_err() {
+        gateway.draining.send_replace(true);
+        let _ = tokio::time::timeout(LAST_WORDS, &mut http).await;
+    }
+    let _ = tokio::time::timeout(LAST_WORDS, admin).await;
+    broker.shutdown(LAST_WORDS).await;
+    for task in [deadlines, retention, upkeep] {
+        task.abort();
+    }
+    if verdict.is_ok() {
+        journal.close().await.context("the last commit failed")?;
+        tracing::info!("stopped");
+    }
+    verdict
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Journal> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot create the data folder {}", config.data_dir.display()))?;
+    let path = config.data_dir.join("dragoman.sqlite");
+    let backend = tokio::task::spawn_blocking(move || SqliteBackend::open(&path, &SqliteOptions::default()))
+        .await
+        .context("opening the store was broken off")??;
+    let options = JournalOptions { pending_max: JOURNAL_PENDING_MAX, ..JournalOptions::default() };
+    Journal::start(Arc::new(backend), options).context("the store got no thread")
+}
+
+async fn kept_sessions(journal: &Journal) -> anyhow::Result<Vec<KeptSession>> {
+    let mut kept = Vec::new();
+    for record in journal.mqtt_sessions().await? {
+        match serde_json::from_str(&record.body) {
+            Ok(session) => kept.push(session),
+            Err(error) => {
+                tracing::warn!(%error, client_id = %record.client_id, "a kept session is unreadable; its client has to subscribe again");
+            }
+        }
+    }
+    Ok(kept)
+}
+
+async fn start_broker(
+    config: &Config,
+    gateway: &Arc<Gateway>,
+    kept: Vec<KeptSession>,
+) -> anyhow::Result<EmbeddedBroker> {
+    let mut options = EmbeddedOptions::new(vec![ListenerOptions::new(MQTT_LISTENER, config.mqtt.listen)]);
+    options.max_packet_bytes = u32::try_from(config.mqtt.packet_max_bytes).unwrap_or(u32::MAX);
+    options.max_sessions = config.mqtt.connections_max;
+    options.kept = kept;
+    Ok(EmbeddedBroker::start(options, Arc::new(Events::new(gateway.clone()))).await?)
+}
+
+fn mqtt_address(broker: &EmbeddedBroker) -> anyhow::Result<SocketAddr> {
+    broker.addresses().into_iter().map(|(_, address)| address).next().context("the broker does not listen")
+}
+
+/// One line on standard output, for scripts and tests that start the daemon on free ports.
+fn announce(http: &Server, admin: &Server, mqtt: SocketAddr, open: usize) -> anyhow::Result<()> {
+    let (http, admin) = (http.address()?, admin.address()?);
+    tracing::info!(%http, %mqtt, %admin, open_executions = open, "ready");
+    let line = serde_json::json!({
+        "event": "ready", "http": http.to_string(), "mqtt": mqtt.to_string(), "admin": admin.to_string(),
+    });
+    let mut out = std::io::stdout().lock();
+    // Nobody need listen: a closed standard output is no reason to stop.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    Ok(())
+}
+
+fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    PrometheusBuilder::new()
+        .set_buckets(&[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0])
+        .context("metric buckets")?
+        .install_recorder()
+        .context("cannot install the metrics recorder")
+}
+
+/// Histograms hold on to their samples until somebody reads them, unless they are drained.
+async fn keep_metrics(metrics: PrometheusHandle) {
+    const EVERY: Duration = Duration::from_secs(5);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Waits for a signal, or for the store to fail.
+async fn wait_for_the_end(engine: &Engine) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let mut stopped = engine.stopped();
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        failed = stopped.wait_for(Option::is_some) => {
+            let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
+            anyhow::bail!("the store failed: {why}");
+        }
+    }
+    Ok(())
+}
