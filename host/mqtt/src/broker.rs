@@ -116,7 +116,8 @@ pub trait Broker: Send + Sync {
     ///
     /// With `subscribed_only` it goes out only when one of the session's subscriptions, its own or implicit, matches
     /// the topic. Its QoS is the lower of the asked and the subscribed one where the session subscribed, else the
-    /// asked one. `expires_in_ms` is how long it may wait in the broker; 0 is treated as 1. A `retain` flag in the
+    /// asked one, and never 2: that would leave half-finished exchanges behind in a session that goes on after its
+    /// messages were told to be lost. `expires_in_ms` is how long it may wait in the broker; 0 is treated as 1. A `retain` flag in the
     /// message is ignored, because only one session is meant.
     async fn publish_to(
         &self,

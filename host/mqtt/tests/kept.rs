@@ -71,10 +71,13 @@ async fn firmware_that_subscribed_once_is_not_deaf_after_a_restart() {
             assert_eq!(stage.broker.publish(&message("down/3", "routed", 1), None).await, 1);
             assert_eq!(client.take().await.payload, "routed");
             client.nothing_more().await;
-            // It survives a second restart without another SUBSCRIBE.
+            // It survives a second restart without another SUBSCRIBE, and ends with its UNSUBSCRIBE.
             let stage = restarted(stage).await;
-            let (_, connack) = Client::connect(stage.address, &connect).await;
+            let (mut client, connack) = Client::connect(stage.address, &connect).await;
             assert!(connack.session_present);
+            client.ping().await;
+            client.unsubscribe("down/#").await;
+            assert_eq!(stage.broker.publish(&message("down/4", "x", 1), None).await, 0);
             stage.stop().await;
         }
     }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const ATTRIBUTE: &str = "dragoman";
 /// How long a new session of a device waits until the old one is closed; it is closed in any case.
 const HAND_OVER: Duration = Duration::from_millis(500);
+/// How long a principal waits until the session of another one with its client id is gone; else it is turned away.
+const STRANGER_GOES: Duration = Duration::from_secs(8);
 
 /// Our session behind one of the library, also after it closed.
 pub(super) async fn live_of(session: &Session) -> Option<Arc<Live>> {
@@ -46,37 +48,43 @@ pub(super) async fn authenticate(hub: &Arc<Hub>, connect: &ConnectInfo) -> AuthR
     let (cause, answer) = match hub.events.authenticate(attempt).await {
         _ if hub.is_stopping() => ("stopping", AuthResult::NotAuthorized),
         Ok(grant) => {
-            if hub.tables().is_strange(&session.client_id, &grant) {
-                end_other_owners(hub, id).await;
+            let is_strange = hub.tables().is_strange(&session.client_id, &grant);
+            if !is_strange || end_other_owners(hub, id).await {
+                hub.tables_mut().admitted.insert(id.clone(), Admitted { session, grant, since: Instant::now() });
+                return AuthResult::Allow(false, None);
             }
-            hub.tables_mut().admitted.insert(id.clone(), Admitted { session, grant, since: Instant::now() });
-            return AuthResult::Allow(false, None);
+            ("not-freed", turn_away(hub, id))
         }
         Err(ConnectRefusal::BadCredentials) => ("bad-credentials", AuthResult::BadUsernameOrPassword),
         Err(ConnectRefusal::NotAuthorized) => ("not-authorized", AuthResult::NotAuthorized),
         Err(ConnectRefusal::BadClientId) => ("bad-client-id", AuthResult::NotAuthorized),
-        Err(ConnectRefusal::Unavailable) => {
-            // The library says "unavailable" only when something fails, so its session table will.
-            hub.tables_mut().turned_away.insert(id.clone(), Instant::now());
-            ("unavailable", AuthResult::Allow(false, None))
-        }
+        Err(ConnectRefusal::Unavailable) => ("unavailable", turn_away(hub, id)),
     };
     hub.counters.refused_connect(cause);
     tracing::info!(client = %id.client_id, listener = %hub.listener_name(id), cause, "a client is not let in");
     answer
 }
 
-/// A principal takes over a client id, but never the session that another one left under it.
-async fn end_other_owners(hub: &Arc<Hub>, id: &Id) {
+/// The library says "unavailable" only when something fails, so its session table will.
+fn turn_away(hub: &Hub, id: &Id) -> AuthResult {
+    hub.tables_mut().turned_away.insert(id.clone(), Instant::now());
+    AuthResult::Allow(false, None)
+}
+
+/// A principal takes over a client id, but never the session that another one left under it. False: it is still there.
+async fn end_other_owners(hub: &Arc<Hub>, id: &Id) -> bool {
     let before = hub.tables().by_client.get::<str>(id.client_id.as_ref()).cloned();
     if let Some(before) = before {
         before.end_for(CloseReason::TakenOver);
     }
-    end_whole_session(hub, id.clone(), Whose::Any).await;
+    if !end_whole_session(hub, id.clone(), Whose::Any, STRANGER_GOES).await {
+        return false;
+    }
     let kept = hub.tables_mut().kept.remove::<str>(id.client_id.as_ref());
     if kept.is_some_and(|kept| kept.told) {
         hub.events.forget_session(id.client_id.to_string()).await;
     }
+    true
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,9 +95,9 @@ enum Whose {
     Any,
 }
 
-/// Ends what the library has under the client id of `id`: connection, subscriptions, queue.
-async fn end_whole_session(hub: &Arc<Hub>, id: Id, whose: Whose) {
-    let Some(entry) = hub.entry(&id).await else { return };
+/// Ends what the library has under the client id of `id`: connection, subscriptions, queue. True: it ended in time.
+async fn end_whole_session(hub: &Arc<Hub>, id: Id, whose: Whose, within: Duration) -> bool {
+    let Some(entry) = hub.entry(&id).await else { return false };
     // A kick that is dropped half way is ignored by its session, so it runs on its own.
     let kick = tokio::spawn(async move {
         let mut locked = entry.try_lock().await?;
@@ -98,11 +106,14 @@ async fn end_whole_session(hub: &Arc<Hub>, id: Id, whose: Whose) {
         }
         rmqtt::Result::Ok(())
     });
-    match tokio::time::timeout(HAND_OVER, kick).await {
-        Ok(Ok(Ok(()))) | Err(_) => {}
-        Ok(Ok(Err(error))) => tracing::warn!(%id, %error, "an older session could not be ended"),
-        Ok(Err(error)) => tracing::warn!(%id, %error, "an older session could not be ended"),
-    }
+    let error = match tokio::time::timeout(within, kick).await {
+        Ok(Ok(Ok(()))) => return true,
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it is still busy".to_owned(),
+    };
+    tracing::warn!(%id, error, "an older session is not ended yet");
+    false
 }
 
 /// Asks the library to close the connection of a session. The persistent session stays.
@@ -166,7 +177,7 @@ pub(super) async fn open(hub: &Arc<Hub>, session: &Session) {
     }
     if let Some(older) = replaced.device {
         older.end_for(CloseReason::TakenOver);
-        end_whole_session(hub, older.id.clone(), Whose::Its).await;
+        end_whole_session(hub, older.id.clone(), Whose::Its, HAND_OVER).await;
     }
     if forget {
         hub.events.forget_session(live.session.client_id.clone()).await;
