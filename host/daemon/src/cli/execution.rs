@@ -55,7 +55,7 @@ pub(super) fn shown(execution: &Value) -> String {
         ("command", intent(execution)),
         ("content", text(execution, "intent")),
         ("state", text(execution, "state")),
-        ("waits for", text(execution, "phase")),
+        ("phase", text(execution, "phase")),
         ("result", execution.get("outcome").map(|outcome| text(outcome, "result")).unwrap_or_default()),
         ("reason", why(execution)),
         ("because", reason.map(|reason| text(reason, "text")).unwrap_or_default()),
@@ -128,7 +128,7 @@ e1  d1      write a,b  FAILED  jam     admin   1970-01-01 00:00:00.000Z
 There are more: --after p2";
         assert_eq!(listed(&json!({"items": [execution], "next": "p2"})), expected);
         let text = shown(&execution);
-        assert!(text.contains("because    the door is jammed\n"), "{text}");
+        assert!(text.contains("because  the door is jammed\n"), "{text}");
         assert!(text.ends_with("\n\nSEQ  AT                        EVENT   STATE   ATTEMPT  REASON  DETAIL\n1    1970-01-01 00:00:00.000Z  queued  QUEUED  0"), "{text}");
     }
 }

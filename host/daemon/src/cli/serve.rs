@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::input;
 use crate::config::{LogConfig, LogFormat};
+use std::io::IsTerminal;
 use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
@@ -22,7 +23,9 @@ fn log(config: &LogConfig) -> Result<(), Failure> {
     let filter = EnvFilter::builder()
         .parse(&config.filter)
         .map_err(|error| Failure::failed(format!("log.filter cannot be used: {error}")))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a person at a terminal who did not say otherwise (no-color.org).
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let installed = match config.format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
