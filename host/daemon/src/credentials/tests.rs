@@ -1,7 +1,8 @@
 //! The vault over records in memory: what fits, what does not, and what is kept.
 
 use super::memory::Kept;
-use super::{CheckError, DeviceSecretKind, Identity, Presented, Records, Vault, VaultError, device_account};
+use super::vault::{Identity, MadeToken};
+use super::{CheckError, DeviceSecretKind, Presented, Records, Vault, VaultError, device_account};
 use dragoman_store::{CredentialKind, CredentialRecord};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ impl Bench {
         }
     }
 
-    async fn create(&self, account: &str, rights: &str, chosen: Option<&str>) -> Result<super::MadeToken, String> {
+    async fn create(&self, account: &str, rights: &str, chosen: Option<&str>) -> Result<MadeToken, String> {
         let chosen = chosen.map(str::as_bytes);
         self.vault.create_token("fleets", account, rights, chosen, 7).await.map_err(|error| error.to_string())
     }
