@@ -8,6 +8,11 @@ mod http;
 mod runtime;
 mod serve;
 
+/// Compiling a plugin takes tens of MiB for a moment, on several threads. This allocator gives them back to the system;
+/// the C library's keeps them for the life of the process.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> std::process::ExitCode {
     cli::run()
 }
