@@ -42,19 +42,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let journal = open_store(&config).await?;
     let vault = Arc::new(Vault::open(&config.data_dir, journal.clone())?);
     let engine = Arc::new(Engine::new(journal.clone(), settings::core_limits(&config), settings::durability(&config)));
-    let runtime = dragoman_wasm::Runtime::new(settings::runtime_options(&config)).context("cannot start the plugin runtime")?;
-    let plugins = dragoman_wasm::PluginFolder::open(runtime, config.plugins.folder.clone(), settings::plugin_options(&config))
-        .await
-        .context("cannot use the plugin folder")?;
+    let runtime =
+        dragoman_wasm::Runtime::new(settings::runtime_options(&config)).context("cannot start the plugin runtime")?;
+    let plugins =
+        dragoman_wasm::PluginFolder::open(runtime, config.plugins.folder.clone(), settings::plugin_options(&config))
+            .await
+            .context("cannot use the plugin folder")?;
     let gateway = Gateway::new(engine.clone(), plugins, vault, config.clone());
     let open = recovery::recover(&engine).await.context("cannot take over what the last run left")?;
 
-    let broker: Arc<dyn Broker> = {
-        let kept = kept_sessions(&journal).await?;
-        let embedded = start_broker(&config, &gateway, kept).await?;
-        announce(&http_server, &admin_server, mqtt_address(&embedded)?, open)?;
-        Arc::new(embedded)
-    };
+    let embedded = start_broker(&config, &gateway, kept_sessions(&journal).await?).await?;
+    let (http_at, admin_at, mqtt_at) = (http_server.address()?, admin_server.address()?, mqtt_address(&embedded)?);
+    let broker: Arc<dyn Broker> = Arc::new(embedded);
     gateway.attach_broker(broker.clone());
 
     let (stop, stopping) = watch::channel(false);
@@ -66,8 +65,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let engine = engine.clone();
         async move { engine.keep_deadlines().await }
     });
+    // Only now: whoever reads that line may use every listener, and finds the admin token in its file.
+    announce(http_at, admin_at, mqtt_at, open);
     let retention = tokio::spawn(retention::keep(engine.clone(), config.store.retention_days));
-    let upkeep = tokio::spawn(keep_metrics(metrics));
+    let upkeep = tokio::spawn(keep_metrics(metrics, engine.clone()));
 
     let verdict = wait_for_the_end(&engine).await;
     control.stopping();
@@ -132,8 +133,7 @@ fn mqtt_address(broker: &EmbeddedBroker) -> anyhow::Result<SocketAddr> {
 }
 
 /// One line on standard output, for scripts and tests that start the daemon on free ports.
-fn announce(http: &Server, admin: &Server, mqtt: SocketAddr, open: usize) -> anyhow::Result<()> {
-    let (http, admin) = (http.address()?, admin.address()?);
+fn announce(http: SocketAddr, admin: SocketAddr, mqtt: SocketAddr, open: usize) {
     tracing::info!(%http, %mqtt, %admin, open_executions = open, "ready");
     let line = serde_json::json!({
         "event": "ready", "http": http.to_string(), "mqtt": mqtt.to_string(), "admin": admin.to_string(),
@@ -141,7 +141,6 @@ fn announce(http: &Server, admin: &Server, mqtt: SocketAddr, open: usize) -> any
     let mut out = std::io::stdout().lock();
     // Nobody need listen: a closed standard output is no reason to stop.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-    Ok(())
 }
 
 fn install_metrics() -> anyhow::Result<PrometheusHandle> {
@@ -152,12 +151,14 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
         .context("cannot install the metrics recorder")
 }
 
-/// Histograms hold on to their samples until somebody reads them, unless they are drained.
-async fn keep_metrics(metrics: PrometheusHandle) {
+/// Levels are read now and then; histograms hold on to their samples until somebody reads them, unless they are drained.
+async fn keep_metrics(metrics: PrometheusHandle, engine: Arc<Engine>) {
     const EVERY: Duration = Duration::from_secs(5);
     loop {
-        tokio::time::sleep(EVERY).await;
+        let open = engine.look(dragoman_core::Machine::open);
+        metrics::gauge!("dragoman_executions_open").set(u32::try_from(open).unwrap_or(u32::MAX));
         metrics.run_upkeep();
+        tokio::time::sleep(EVERY).await;
     }
 }
 

@@ -117,13 +117,15 @@ fn read_credential(name: &HeaderName, value: &[u8]) -> Option<Presented> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use axum::http::Request as Raw;
 
-    fn read(lines: &[(&str, &str)]) -> (Attributes, Option<(String, Option<String>, Vec<u8>)>) {
+    /// Scheme, account and secret.
+    type Credential = (String, Option<String>, Vec<u8>);
+
+    fn read(lines: &[(&str, &str)]) -> (Attributes, Option<Credential>) {
         let mut request = Raw::builder();
         for (name, value) in lines {
             request = request.header(*name, *value);

@@ -3,13 +3,9 @@
 use super::engine::{Step, Stopped};
 use super::gateway::Gateway;
 use super::submit::{self, Prepared};
-use crate::admin::{
-    Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin,
-};
+use crate::admin::{Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin};
 use crate::credentials::Vault;
-use dragoman_core::{
-    Answer, Attributes, DeviceId, Execution, ExecutionId, Input, Overflow, Reason, Stage, Transition,
-};
+use dragoman_core::{Answer, Attributes, DeviceId, Execution, ExecutionId, Input, Overflow, Reason, Stage, Transition};
 use dragoman_store::{DeviceRecord, Page, ProfileRecord, Selection, StoreError, Write};
 use dragoman_wasm::{Claim, Plugin, Queue, Submit};
 use std::sync::Arc;
@@ -64,7 +60,9 @@ impl Controller {
         }
         match &device.record.parent {
             Some(parent) => match journal.device(parent).await? {
-                None => Err(ControlError::NotFound(format!("the gateway device {parent} is not registered; add it first"))),
+                None => {
+                    Err(ControlError::NotFound(format!("the gateway device {parent} is not registered; add it first")))
+                }
                 Some(parent) if parent.parent.is_some() => Err(ControlError::Invalid(format!(
                     "device {} hangs below another device itself; only a device with a session of its own can be a gateway",
                     parent.id

@@ -5,9 +5,7 @@ use super::gateway::Gateway;
 use super::writes::WriteError;
 use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
-use dragoman_mqtt::{
-    BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt,
-};
+use dragoman_mqtt::{BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt};
 use dragoman_store::{MqttSessionRecord, Write};
 use dragoman_wasm::{Plugin, Presented, Secret, Verdict};
 use std::sync::Arc;

@@ -123,8 +123,7 @@ impl Gateway {
         let Some(broker) = self.broker.get() else { return Ok(HandOver::Away) };
         let mut receipts = 0;
         for row in rows {
-            let token =
-                DeliveryToken { execution: row.execution.clone(), attempt: row.attempt, index: row.index };
+            let token = DeliveryToken { execution: row.execution.clone(), attempt: row.attempt, index: row.index };
             let expires_in_ms = row.expires_ms.saturating_sub(now_ms);
             let delivery =
                 broker.publish_to(&row.to_device, &row.message, row.subscribed_only, expires_in_ms, token).await;

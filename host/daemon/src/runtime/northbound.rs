@@ -89,7 +89,9 @@ pub async fn answer(
                 gateway.engine.committed(gateway.engine.horizon()).await?;
                 Ok(response)
             }
-            Decision::Wait { context, until } => settle(gateway, plugin, call, &context, until, applied.submissions).await,
+            Decision::Wait { context, until } => {
+                settle(gateway, plugin, call, &context, until, applied.submissions).await
+            }
         };
     }
 }

@@ -2,9 +2,7 @@
 
 use super::engine::{Outgoing, Step, Stopped};
 use super::gateway::Gateway;
-use dragoman_core::{
-    Attributes, Correlation, Execution, ExecutionId, Planned, Reason, Reply,
-};
+use dragoman_core::{Attributes, Correlation, Execution, ExecutionId, Planned, Reason, Reply};
 use dragoman_wasm::{Attempt, Audience, CallError, DeviceView, Dispatched, HandlerPlan, Plugin, Step as HandlerStep};
 use std::sync::Arc;
 
@@ -109,7 +107,10 @@ async fn handler_step(
 
 fn loaded(gateway: &Gateway, name: &str, code: &str) -> Result<Arc<Plugin>, Reason> {
     gateway.plugin(name).ok_or_else(|| {
-        Reason::new(code, format!("the plugin {name} is not loaded; put it into the plugin folder and send the command again"))
+        Reason::new(
+            code,
+            format!("the plugin {name} is not loaded; put it into the plugin folder and send the command again"),
+        )
     })
 }
 

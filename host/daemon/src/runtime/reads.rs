@@ -118,8 +118,7 @@ impl HostReads for Gateway {
         if self.engine.look(|machine| machine.by_correlation(about).is_some()) {
             return Ok(CorrelationStatus::Open);
         }
-        let known =
-            self.engine.journal().by_correlation(&about.reporter, &about.key).await.map_err(unavailable)?;
+        let known = self.engine.journal().by_correlation(&about.reporter, &about.key).await.map_err(unavailable)?;
         Ok(if known.is_some() { CorrelationStatus::Ended } else { CorrelationStatus::Unknown })
     }
 
@@ -145,11 +144,8 @@ impl HostReads for Gateway {
     }
 
     async fn secret(&self, plugin: &str, account: &str) -> Result<Option<Secret>, ReadError> {
-        let secret = self
-            .vault
-            .secret(plugin, account)
-            .await
-            .map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        let secret =
+            self.vault.secret(plugin, account).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         Ok(secret.map(|secret| Secret::new(secret.to_vec())))
     }
 }
@@ -166,6 +162,7 @@ fn stored_selection(plugin: &str, what: &Selection) -> dragoman_store::Selection
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be named in map_err")]
 fn unavailable(error: StoreError) -> ReadError {
     ReadError::Unavailable(error.to_string())
 }

@@ -47,7 +47,7 @@ pub fn plugin_options(config: &Config) -> BTreeMap<String, PluginOptions> {
             }
         };
         let settings = serde_json::Value::Object(plugin.settings.clone()).to_string();
-        (name.clone(), PluginOptions { settings, pool, ..PluginOptions::default() })
+        (name.clone(), PluginOptions { settings, pool })
     });
     named.collect()
 }

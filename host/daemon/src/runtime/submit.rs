@@ -1,7 +1,7 @@
 //! From what a plugin submitted to what the machine accepts: the device, its queue, and what it can tell.
 
 use super::gateway::Gateway;
-use dragoman_core::{Idempotency, Intent, Options, Owner, Prior, Reason, Stage, Submission, WhenAway};
+use dragoman_core::{Execution, Idempotency, Intent, Options, Owner, Prior, Reason, Stage, Submission, WhenAway};
 use dragoman_store::{DeviceRecord, StoreError};
 use dragoman_wasm::{Plugin, Queue, Submit};
 use sha2::{Digest, Sha256};
@@ -65,10 +65,9 @@ pub async fn prepare_for(
         let text = format!("the dialect {} that reaches device {} is not loaded", device.dialect, device.id);
         return Ok(Prepared::Refused(Reason::new("$UNSUPPORTED", text)));
     };
-    let idempotency = submit.idempotency_key.map(|key| Idempotency {
-        key,
-        fingerprint: fingerprint(submit.device.as_str(), &submit.intent),
-    });
+    let idempotency = submit
+        .idempotency_key
+        .map(|key| Idempotency { key, fingerprint: fingerprint(submit.device.as_str(), &submit.intent) });
     let prior = find_prior(gateway, &origin, &device, submit.alias.as_deref(), idempotency.as_ref()).await?;
     let options = options(queue, dialect.description().tells, submit.ttl_ms, submit.succeeds_at, submit.when_away);
     Ok(Prepared::Submission(Box::new(Submission {
@@ -97,6 +96,7 @@ async fn find_prior(
 ) -> Result<Option<Prior>, StoreError> {
     if let Some(idempotency) = idempotency
         && let Some(found) = gateway.engine.journal().by_idempotency(origin, &idempotency.key).await?
+        && still_counts(&found, gateway.engine.now_ms(), gateway.config.limits.idempotency_hours)
     {
         let fingerprint = found.idempotency.as_ref().map(|found| found.fingerprint);
         return Ok(Some(Prior { id: found.id.clone(), fingerprint }));
@@ -107,6 +107,13 @@ async fn find_prior(
         return Ok(Some(Prior { id: found.id.clone(), fingerprint: None }));
     }
     Ok(None)
+}
+
+/// Whether an idempotency key is still remembered: as long as its execution is open, and that many hours from its
+/// creation.
+fn still_counts(found: &Execution, now_ms: u64, hours: u32) -> bool {
+    const HOUR_MS: u64 = 60 * 60 * 1_000;
+    !found.state.is_final() || now_ms.saturating_sub(found.created_ms) < u64::from(hours) * HOUR_MS
 }
 
 /// How the command is carried out: the dialect's wishes, its queue, and no more than the device can tell.
@@ -208,8 +215,7 @@ mod tests {
 
     #[test]
     fn a_wish_is_lowered_to_what_the_device_can_tell() {
-        let queue =
-            Queue { name: "q".into(), window: Stage::Accepted, limit: 5, overflow: Overflow::RefuseNewest };
+        let queue = Queue { name: "q".into(), window: Stage::Accepted, limit: 5, overflow: Overflow::RefuseNewest };
         for (tells, wish, expected, lowered) in [
             (Stage::Ended, None, Stage::Ended, false),
             (Stage::Acked, None, Stage::Acked, true),

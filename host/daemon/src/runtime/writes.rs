@@ -4,7 +4,9 @@ use super::engine::{Step, Stopped};
 use super::gateway::Gateway;
 use super::submit::{self, Prepared};
 use super::waits::Reached;
-use dragoman_core::{Answer, Attributes, Correlation, DeviceId, ExecutionId, Input, Reason, Report, Stage, record_late};
+use dragoman_core::{
+    Answer, Attributes, Correlation, DeviceId, ExecutionId, Input, Reason, Report, Stage, record_late,
+};
 use dragoman_store::{DeviceRecord, ProfileRecord, Seq, StoreError, Write};
 use dragoman_wasm::{CreateDevice, Plugin, PluginWrite, Submit};
 use std::sync::Arc;
@@ -138,9 +140,7 @@ impl Gateway {
                     None => match outcomes.next() {
                         Some((Answer::Taken, reached)) => Ok((id.clone(), reached)),
                         Some((Answer::Existing(standing), reached)) => Ok((standing, reached)),
-                        Some((Answer::Refused(refusal), _)) => {
-                            Err(Reason::new(refusal.code(), refusal.to_string()))
-                        }
+                        Some((Answer::Refused(refusal), _)) => Err(Reason::new(refusal.code(), refusal.to_string())),
                         _ => Err(Reason::new("$INTERNAL", "the submission was not answered; please report this")),
                     },
                 };
@@ -215,12 +215,8 @@ impl Gateway {
 }
 
 fn new_device(plugin: &Plugin, create: CreateDevice, now_ms: u64) -> [Write; 2] {
-    let profile = ProfileRecord {
-        device: create.id.clone(),
-        dialect: plugin.name().clone(),
-        json: create.profile,
-        revision: 1,
-    };
+    let profile =
+        ProfileRecord { device: create.id.clone(), dialect: plugin.name().clone(), json: create.profile, revision: 1 };
     let record = DeviceRecord {
         id: create.id,
         dialect: plugin.name().clone(),
