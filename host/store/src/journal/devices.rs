@@ -44,10 +44,10 @@ impl Journal {
     pub async fn resolve(&self, namespace: &str, name: &str) -> Result<Option<Arc<DeviceRecord>>, StoreError> {
         let alias = (namespace.to_owned(), name.to_owned());
         for _ in 0..RESOLVE_TRIES {
-            let (hint, epoch) = {
+            let (hint, epoch, nothing_waits, settled) = {
                 let mut state = self.shared().lock();
                 let hint = state.overlay.alias(&alias).or_else(|| state.cache.alias(&alias));
-                (hint, state.cache.epoch())
+                (hint, state.cache.epoch(), state.overlay.has_no_devices(), state.settled)
             };
             if let Some(id) = hint
                 && let Some(record) = self.device(&id).await?
@@ -58,10 +58,11 @@ impl Journal {
             let wanted = alias.clone();
             let committed = self.read(move |backend| backend.device_by_alias(&wanted.0, &wanted.1)).await?;
             let mut state = self.shared().lock();
-            if state.cache.epoch() != epoch {
+            // Where something was written meanwhile, or left the overlay after the database was read, neither of the two
+            // tells the whole.
+            if state.cache.epoch() != epoch || !(nothing_waits || state.settled == settled) {
                 continue;
             }
-            // Nobody wrote a device meanwhile, so what waits for the disk is all that can differ from what was read.
             let Some(committed) = committed.map(Arc::new) else { return Ok(None) };
             return Ok(match state.overlay.device(&committed.id) {
                 Some(newer) => newer.filter(|record| record.aliases.contains(&alias)),

@@ -71,6 +71,8 @@ struct State {
     pending_durability: Durability,
     /// Writes taken by the writer and not committed yet.
     committing: usize,
+    /// The last append that left the overlay for the database.
+    settled: u64,
     overlay: Overlay,
     cache: DeviceCache,
     closing: bool,
@@ -98,6 +100,7 @@ impl Journal {
                 pending: Vec::new(),
                 pending_durability: Durability::Relaxed,
                 committing: 0,
+                settled: 0,
                 overlay: Overlay::default(),
                 cache: DeviceCache::new(options.cached_devices),
                 closing: false,

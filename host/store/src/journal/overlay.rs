@@ -28,6 +28,8 @@ pub(super) struct Overlay {
     correlations: HashMap<(DeviceId, String), Stamped<(ExecutionId, u32)>>,
     histories: HashMap<ExecutionId, Vec<Stamped<Transition>>>,
     devices: HashMap<DeviceId, Stamped<Option<Arc<DeviceRecord>>>>,
+    /// Devices that were removed, whether or not there is a new one of that name: what the database has of them is void.
+    removed: HashMap<DeviceId, Stamped<()>>,
     device_aliases: HashMap<(String, String), Stamped<DeviceId>>,
     profiles: HashMap<(DeviceId, Arc<str>), Stamped<ProfileRecord>>,
     credentials: HashMap<(Arc<str>, String), Stamped<Option<CredentialRecord>>>,
@@ -50,6 +52,7 @@ impl Overlay {
             }
             Write::DeviceRemove(id) => {
                 self.devices.insert(id.clone(), Stamped { seq, value: None });
+                self.removed.insert(id.clone(), Stamped { seq, value: () });
                 self.profiles.retain(|(device, _), _| device != id);
             }
             Write::Profile(profile) => {
@@ -113,7 +116,10 @@ impl Overlay {
                 }
                 settle(&mut self.devices, &device.id, upto);
             }
-            Write::DeviceRemove(id) => settle(&mut self.devices, id, upto),
+            Write::DeviceRemove(id) => {
+                settle(&mut self.devices, id, upto);
+                settle(&mut self.removed, id, upto);
+            }
             Write::Profile(profile) => {
                 settle(&mut self.profiles, &(profile.device.clone(), Arc::clone(&profile.dialect)), upto);
             }
@@ -161,11 +167,21 @@ impl Overlay {
         self.device_aliases.get(alias).map(|stamped| stamped.value.clone())
     }
 
+    /// Whether no write of a device waits.
+    pub(super) fn has_no_devices(&self) -> bool {
+        self.devices.is_empty()
+    }
+
+    /// Whether no write of a credential waits.
+    pub(super) fn has_no_credentials(&self) -> bool {
+        self.credentials.is_empty()
+    }
+
     /// A profile; within: none where its device was removed.
     pub(super) fn profile(&self, device: &DeviceId, dialect: &str) -> Option<Option<ProfileRecord>> {
         match self.profiles.get(&(device.clone(), Arc::from(dialect))) {
             Some(stamped) => Some(Some(stamped.value.clone())),
-            None => matches!(self.devices.get(device), Some(Stamped { value: None, .. })).then_some(None),
+            None => self.removed.contains_key(device).then_some(None),
         }
     }
 

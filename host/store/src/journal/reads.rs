@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// How many executions [`Journal::load_open`] holds beside those its caller took.
 const LOAD_BATCH: usize = 256;
+/// How often a token is looked up again because a commit came between.
+const TOKEN_TRIES: u32 = 4;
 
 impl Journal {
     /// An execution by id, open or ended.
@@ -155,13 +157,24 @@ impl Journal {
         if let Some(found) = self.shared().lock().overlay.credential_by_token(dialect, hash) {
             return Ok(Some(found));
         }
+        for _ in 0..TOKEN_TRIES {
+            let (nothing_waits, settled) = {
+                let state = self.shared().lock();
+                (state.overlay.has_no_credentials(), state.settled)
+            };
+            let (of, key) = (dialect.to_owned(), hash.to_owned());
+            let found = self.read(move |backend| backend.credential_by_token(&of, &key)).await?;
+            let (Some(found), false) = (&found, nothing_waits) else { return Ok(found) };
+            let state = self.shared().lock();
+            if state.settled == settled {
+                // What waits for the disk may have revoked or replaced it.
+                let newest = state.overlay.credential(dialect, &found.account).unwrap_or_else(|| Some(found.clone()));
+                return Ok(newest.filter(|credential| credential.is_token(hash)));
+            }
+            // What waited left the overlay after the database was read.
+        }
         let (of, key) = (dialect.to_owned(), hash.to_owned());
-        let Some(found) = self.read(move |backend| backend.credential_by_token(&of, &key)).await? else {
-            return Ok(None);
-        };
-        // What waits for the disk may have revoked or replaced it.
-        let newer = self.shared().lock().overlay.credential(dialect, &found.account);
-        Ok(newer.unwrap_or(Some(found)).filter(|credential| credential.is_token(hash)))
+        self.query(move |backend| backend.credential_by_token(&of, &key)).await
     }
 
     /// Every credential of a dialect, by account.

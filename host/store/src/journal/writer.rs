@@ -91,6 +91,7 @@ fn settle(shared: &Shared, writes: &[Write], upto: u64) {
         state.overlay.settle(write, upto);
     }
     state.committing = 0;
+    state.settled = upto;
     metrics::gauge!("dragoman_store_pending_writes").set(state.pending.len() as f64);
     drop(state);
     shared.progress.send_modify(|progress| progress.committed = upto);

@@ -65,6 +65,22 @@ pub async fn a_revoked_token_is_refused_at_once(place: &impl Place) {
     }
 }
 
+/// A commit may come between any two steps of a look-up, and it finds no token that was revoked before it began.
+pub async fn a_revoked_token_is_refused_during_commits(place: &impl Place) {
+    let journal = journal(place);
+    for round in 0..300_u32 {
+        let hash = |n: u32| n.to_be_bytes();
+        journal.append(vec![Write::Credential(credential("app", CredentialKind::Token, &hash(round)))]).unwrap();
+        if round % 7 == 0 {
+            tokio::task::yield_now().await;
+        }
+        if let Some(before) = round.checked_sub(1) {
+            assert_eq!(journal.credential_by_token("fleets", &hash(before)).await.unwrap(), None);
+        }
+        assert!(journal.credential_by_token("fleets", &hash(round)).await.unwrap().is_some());
+    }
+}
+
 pub async fn mqtt_sessions_are_kept_replaced_and_removed(place: &impl Place) {
     {
         let backend = place.open();

@@ -99,6 +99,36 @@ pub async fn removal_takes_aliases_labels_and_profiles_along(place: &impl Place)
     assert_eq!(resolved(&journal, "n", "1").await, None);
 }
 
+/// The same for aliases: a name that was given up before the look-up began is not found.
+pub async fn a_name_given_up_is_gone_during_commits(place: &impl Place) {
+    let journal = journal(place);
+    for round in 0..300_u32 {
+        let name = format!("name-{round}");
+        journal.put_device(device("lamp", &[("n", name.as_str())])).await.unwrap();
+        if let Some(before) = round.checked_sub(1) {
+            assert_eq!(resolved(&journal, "n", &format!("name-{before}")).await, None, "round {round}");
+        }
+        assert_eq!(resolved(&journal, "n", &name).await.as_deref(), Some("lamp"));
+    }
+}
+
+pub async fn a_device_made_anew_has_no_old_profile(place: &impl Place) {
+    let gate = Gate::new(place.open());
+    let journal = Journal::start(gate.clone(), JournalOptions::default()).unwrap();
+    journal
+        .append_checked(vec![Write::Device(device("lamp", &[])), Write::Profile(profile("lamp", "x", 1))])
+        .await
+        .unwrap();
+    journal.flush().await.unwrap();
+    gate.hold();
+    journal.append(vec![Write::DeviceRemove(dev("lamp"))]).unwrap();
+    journal.put_device(device("lamp", &[])).await.unwrap();
+    assert_eq!(journal.profile(&dev("lamp"), "x").await.unwrap(), None);
+    gate.release();
+    journal.flush().await.unwrap();
+    assert_eq!(journal.profile(&dev("lamp"), "x").await.unwrap(), None);
+}
+
 pub async fn pages_go_in_id_order_and_by_labels(place: &impl Place) {
     let backend = place.open();
     commit(

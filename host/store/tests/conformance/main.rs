@@ -112,6 +112,8 @@ macro_rules! every_case_on {
                 a_taken_alias_names_its_device
                 names_are_compared_byte_for_byte
                 removal_takes_aliases_labels_and_profiles_along
+                a_name_given_up_is_gone_during_commits
+                a_device_made_anew_has_no_old_profile
                 pages_go_in_id_order_and_by_labels
                 labels_follow_the_record
                 children_hang_below_their_gateway
@@ -129,6 +131,7 @@ macro_rules! every_case_on {
                 only_tokens_are_found_by_hash
                 credentials_are_replaced_removed_and_listed
                 a_revoked_token_is_refused_at_once
+                a_revoked_token_is_refused_during_commits
                 mqtt_sessions_are_kept_replaced_and_removed
             }
             journal {
