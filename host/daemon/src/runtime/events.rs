@@ -6,7 +6,7 @@ use super::writes::WriteError;
 use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
 use dragoman_mqtt::{BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt};
-use dragoman_store::{MqttSessionRecord, Write};
+use dragoman_store::{MqttSessionRecord, Seq, Write};
 use dragoman_wasm::{Plugin, Presented, Secret, Verdict};
 use std::sync::Arc;
 
@@ -68,41 +68,36 @@ impl Events {
         }
     }
 
+    /// Lets the dialect read a device's message and applies what it says. What covers that, or the reason code for the
+    /// sender.
     async fn read_message(
         gateway: Arc<Gateway>,
         plugin: Arc<Plugin>,
         session: Arc<Session>,
         message: Message,
-    ) -> InboundVerdict {
+    ) -> Result<Option<Seq>, u8> {
         let call = gateway.call_context(None);
-        for repeat in 0..=REPEATS_MAX {
-            let done = match plugin.southbound_message(call.clone(), &session, &message).await {
-                Ok(done) => done,
-                Err(fault) => {
-                    metrics::counter!("dragoman_device_messages_failed_total", "dialect" => plugin.name().to_string())
-                        .increment(1);
-                    tracing::warn!(%fault, topic = %message.topic, "a device's message could not be read");
-                    return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
-                }
-            };
+        for _ in 0..=REPEATS_MAX {
+            let done = plugin.southbound_message(call.clone(), &session, &message).await.map_err(|fault| {
+                metrics::counter!("dragoman_device_messages_failed_total", "dialect" => plugin.name().to_string())
+                    .increment(1);
+                tracing::warn!(%fault, topic = %message.topic, "a device's message could not be read");
+                IMPLEMENTATION_SPECIFIC
+            })?;
             if done.writes.is_empty() {
-                return InboundVerdict::Accept;
+                return Ok(None);
             }
             match gateway.apply_writes(&plugin, done.writes, None, session.device.as_ref()).await {
-                Ok(applied) => {
-                    return match gateway.engine.committed(applied.seq).await {
-                        Ok(()) => InboundVerdict::Accept,
-                        Err(_) => InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC),
-                    };
-                }
-                Err(WriteError::Conflict(_)) if repeat < REPEATS_MAX => {}
+                Ok(applied) => return Ok(Some(applied.seq)),
+                Err(WriteError::Conflict(_)) => {}
                 Err(error) => {
                     tracing::warn!(%error, topic = %message.topic, "what a device's message said could not be applied");
-                    return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
+                    return Err(IMPLEMENTATION_SPECIFIC);
                 }
             }
         }
-        InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC)
+        tracing::warn!(topic = %message.topic, "a device's message was given up: somebody was faster each time");
+        Err(IMPLEMENTATION_SPECIFIC)
     }
 }
 
@@ -146,13 +141,20 @@ impl BrokerEvents for Events {
             return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
         }
         let gateway = self.gateway.clone();
-        match session.device.clone() {
-            Some(holder) => {
-                let read = Self::read_message(gateway.clone(), plugin, session, message);
-                let verdict = gateway.calls.run(holder, read).await;
-                verdict.unwrap_or(InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC))
-            }
-            None => Self::read_message(gateway, plugin, session, message).await,
+        let holder = session.device.clone();
+        let read = Self::read_message(gateway.clone(), plugin, session, message);
+        let applied = match holder {
+            // In turn with the other calls about the device. The disk is waited for outside of that turn.
+            Some(holder) => gateway.calls.run(holder, read).await.unwrap_or(Err(IMPLEMENTATION_SPECIFIC)),
+            None => read.await,
+        };
+        match applied {
+            Ok(None) => InboundVerdict::Accept,
+            Ok(Some(seq)) => match gateway.engine.committed(seq).await {
+                Ok(()) => InboundVerdict::Accept,
+                Err(_) => InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC),
+            },
+            Err(code) => InboundVerdict::Refuse(code),
         }
     }
 

@@ -24,7 +24,12 @@ pub fn durability(config: &Config) -> dragoman_store::Durability {
 /// Bounds of the plugin runtime.
 pub fn runtime_options(config: &Config) -> RuntimeOptions {
     let plugins = &config.plugins;
+    let pooled = config.named_plugins.values().map(|plugin| match plugin.instances {
+        Instances::Fresh => 0,
+        Instances::Pool { size, .. } => size,
+    });
     RuntimeOptions {
+        pooled_instances_max: pooled.sum(),
         instances_max: plugins.instances_max,
         memory_max_bytes: plugins.memory_max_bytes,
         deadline_ms: plugins.deadline_ms,
