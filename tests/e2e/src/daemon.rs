@@ -54,10 +54,11 @@ impl Daemon {
     pub async fn start(extra: &str) -> anyhow::Result<Self> {
         let Listeners { http, mqtt, admin } = Listeners::default();
         let plugins = toml_path(&paths::plugins()?)?;
+        // Tests share the processor with other tests, so a plugin call may take longer than the default of 100 ms.
         let template = format!(
             "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\n\n\
              [mqtt]\nlisten = \"{mqtt}\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
-             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\n\n{extra}\n"
+             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\n\n{extra}\n"
         );
         Self::start_from(template).await
     }
