@@ -126,6 +126,8 @@ async fn compare(world: &World, executions: HashMap<String, (u64, Option<Value>)
         match status.as_str() {
             "SUCCEEDED" => assert_eq!(ended["result"], json!({ "currentTemperature": number }), "{ended}"),
             "TIMED_OUT" => {}
+            // Three kills fell between its dispatch and the device's receipt; that it may have been lost is the truth.
+            "FAILED" if ended["statusReason"]["reasonCode"] == "UNDELIVERED" => {}
             other => anyhow::bail!("command {number} ended as {other}, which nobody asked for: {ended}"),
         }
         if let Some(reported) = reported {

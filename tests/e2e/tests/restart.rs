@@ -2,9 +2,9 @@
 
 use dragoman_e2e::World;
 use dragoman_e2e::devices::{self, FLEETS_BOX, THERMOSTAT};
-use dragoman_e2e::wait::SOON;
+use dragoman_e2e::wait::{self, SOON};
 use dragoman_simulators::{Behaviour, Firmware, FleetsFirmware, Login, Model, Publish};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long the box is waited for before the execution is looked at again.
@@ -51,6 +51,12 @@ async fn a_conversation_survives_a_kill_between_any_two_steps() -> anyhow::Resul
         let action = request["action"].as_str().unwrap_or_default().to_owned();
         if steps.last() != Some(&action) {
             steps.push(action);
+            // A step that the device has not acknowledged would be sent again, at most three times in all.
+            wait::until("the device's receipt of the step", SOON, || async {
+                let execution = world.admin.execution(&id).await?.unwrap_or_default();
+                Ok((receipts(&execution) == steps.len()).then_some(()))
+            })
+            .await?;
             world.daemon.kill().await?;
             world.daemon.start_again().await?;
             devices::ready(&mut device).await?;
@@ -61,6 +67,11 @@ async fn a_conversation_survives_a_kill_between_any_two_steps() -> anyhow::Resul
     assert_eq!((&ended["status"], &ended["result"]), (&json!("SUCCEEDED"), &json!({ "level": 55 })), "{ended}");
     assert_eq!(steps, ["unlock", "setLevel", "getLevel"]);
     Ok(())
+}
+
+/// How often the history says that the device has what it was sent.
+fn receipts(execution: &Value) -> usize {
+    execution["history"].as_array().into_iter().flatten().filter(|line| line["event"] == "acked").count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

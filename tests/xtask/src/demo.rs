@@ -7,9 +7,9 @@ mod scenes;
 mod stage;
 mod tryout;
 
+use crate::plugins;
 use crate::process::{self, say};
 use crate::workspace::Workspace;
-use crate::{plugins, tools};
 use stage::Stage;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,6 @@ const LOOK_AFTER_EVERY: Duration = Duration::from_millis(500);
 
 /// Builds everything, shows the exchange, and stays up unless told to end after it.
 pub(crate) fn run(workspace: &Workspace, once: bool) -> anyhow::Result<()> {
-    tools::check_toolchain(workspace)?;
     plugins::build(workspace)?;
     say("building the gateway and the simulated devices (the first time takes some minutes)");
     process::run(&mut workspace.cargo(["build", "--workspace", "--bins"]))?;

@@ -109,6 +109,6 @@ fn configuration(workspace: &Workspace) -> anyhow::Result<String> {
          [http]\nlisten = \"127.0.0.1:0\"\n\n\
          [mqtt]\nlisten = \"127.0.0.1:0\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n\n\
-         [plugins]\nfolder = {plugins:?}\n"
+         [plugins]\nfolder = {plugins:?}\n\n[log]\nfilter = \"warn\"\n"
     ))
 }
