@@ -100,7 +100,8 @@ impl Stage {
     }
 }
 
-/// Every listener on a port that the system chooses, so that the demonstration disturbs nothing that runs.
+/// Every listener on a port that the system chooses, so that the demonstration disturbs nothing that runs. Plugin calls
+/// may take longer than by default, because the machine may still be busy with what was just built.
 fn configuration(workspace: &Workspace) -> anyhow::Result<String> {
     let plugins = workspace.plugins();
     let plugins = plugins.to_str().context("the path of the plugin folder is not UTF-8")?;
@@ -109,6 +110,6 @@ fn configuration(workspace: &Workspace) -> anyhow::Result<String> {
          [http]\nlisten = \"127.0.0.1:0\"\n\n\
          [mqtt]\nlisten = \"127.0.0.1:0\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n\n\
-         [plugins]\nfolder = {plugins:?}\n\n[log]\nfilter = \"warn\"\n"
+         [plugins]\nfolder = {plugins:?}\ndeadline_ms = 5000\n\n[log]\nfilter = \"warn\"\n"
     ))
 }
