@@ -59,8 +59,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (stop, stopping) = watch::channel(false);
     let control = Arc::new(Controller::new(gateway.clone()));
     let admin_router = admin::router(control.clone(), &config.admin_token()?, metrics.clone());
-    let http = tokio::spawn(http_server.run(http::endpoint::router(gateway.clone()), stopping.clone()));
-    let admin = tokio::spawn(admin_server.run(admin_router, stopping));
+    let http = tokio::spawn(http_server.run(http::endpoint::router(gateway.clone()), stopping));
+    // Operators can look until the last answer is given.
+    let (stop_admin, admin_stopping) = watch::channel(false);
+    let admin = tokio::spawn(admin_server.run(admin_router, admin_stopping));
     let deadlines = tokio::spawn({
         let engine = engine.clone();
         async move { engine.keep_deadlines().await }
@@ -74,12 +76,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     control.stopping();
     // Connections close as they become idle; requests that wait for a device may still get their answer.
     stop.send_replace(true);
-    let grace = Duration::from_millis(config.http.shutdown_grace_ms);
+    // A store that cannot be written gives nobody an answer any more.
+    let grace = Duration::from_millis(if verdict.is_ok() { config.http.shutdown_grace_ms } else { 0 });
     let mut http = http;
     if tokio::time::timeout(grace, &mut http).await.is_err() {
         gateway.draining.send_replace(true);
         let _ = tokio::time::timeout(LAST_WORDS, &mut http).await;
     }
+    stop_admin.send_replace(true);
     let _ = tokio::time::timeout(LAST_WORDS, admin).await;
     broker.shutdown(LAST_WORDS).await;
     for task in [deadlines, retention, upkeep] {

@@ -56,7 +56,7 @@ impl Daemon {
         let plugins = toml_path(&paths::plugins()?)?;
         // Tests share the processor with other tests, so a plugin call may take longer than the default of 100 ms.
         let template = format!(
-            "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\n\n\
+            "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\nshutdown_grace_ms = 3000\n\n\
              [mqtt]\nlisten = \"{mqtt}\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
              [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\n\n{extra}\n"
         );
@@ -103,6 +103,31 @@ impl Daemon {
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         let mut process = self.process.take().context("the daemon is not running")?;
         process.kill().await.context("killing the daemon")
+    }
+
+    /// Tells it to stop, as a service manager would. It may take as long as its grace.
+    ///
+    /// # Errors
+    /// When it was not running.
+    pub async fn terminate(&self) -> anyhow::Result<()> {
+        let pid = self.pid().context("the daemon is not running")?;
+        let told = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.context("running kill")?;
+        ensure!(told.success(), "kill -TERM {pid} failed");
+        Ok(())
+    }
+
+    /// Waits until it ended by itself.
+    ///
+    /// # Errors
+    /// When it was not running, does not end in time, or ends with an error.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        let mut process = self.process.take().context("the daemon is not running")?;
+        let status = tokio::time::timeout(crate::wait::SOON, process.wait())
+            .await
+            .context("the daemon does not stop")?
+            .context("waiting for the daemon")?;
+        ensure!(status.success(), "the daemon ended with {status}");
+        Ok(())
     }
 
     /// Starts it again on the same data and the same ports.

@@ -88,10 +88,10 @@ pub(super) enum DeviceVerb {
     /// Register a device
     #[command(after_help = "\
 Examples:
-  dragoman device add lamp-1 --dialect emqx-fleets --alias fleets.name=lamp-1 --secret-file lamp-1.secret
-  dragoman device add meter_1 --dialect huawei-iotda --alias huawei.id=meter_1 --credential key --secret-env METER_SECRET
-  dragoman device add box-1 --dialect emqx-fleets --handler lockbox --label site=north
-  dragoman device add sub_1 --dialect huawei-iotda --parent gateway_1
+  dragoman device add lamp-1 --dialect acme-things --alias things.name=lamp-1 --secret-file lamp-1.secret
+  dragoman device add meter_1 --dialect globex-units --alias globex.id=meter_1 --credential key --secret-env METER_SECRET
+  dragoman device add box-1 --dialect acme-things --handler lockbox --label site=north
+  dragoman device add sub_1 --dialect globex-units --parent gateway_1
 
 An alias is the name that a platform has for the device; with aliases of several platforms, applications of each can
 command it. A secret of kind password is presented by the device and kept hashed; one of kind key is what the device
@@ -103,7 +103,7 @@ Examples:
   dragoman device import devices.jsonl
   generate-devices | dragoman device import -
 
-A line: {\"id\":\"lamp-1\",\"dialect\":\"emqx-fleets\",\"aliases\":{\"fleets.name\":\"lamp-1\"},\"labels\":{\"site\":\"north\"},
+A line: {\"id\":\"lamp-1\",\"dialect\":\"acme-things\",\"aliases\":{\"things.name\":\"lamp-1\"},\"labels\":{\"site\":\"north\"},
 \"credential\":{\"kind\":\"password\",\"secret\":\"…\"}}. Also handler, parent and profile. Lines that are refused do not touch
 the others; they are named, and the exit code is 1.")]
     Import {
@@ -148,7 +148,7 @@ pub(super) struct DeviceAdd {
     /// The gateway device it hangs below
     #[arg(long, value_name = "ID")]
     pub(super) parent: Option<String>,
-    /// A platform's name for it, such as fleets.name=lamp-1; may be given several times
+    /// A platform's name for it, such as things.name=lamp-1; may be given several times
     #[arg(long = "alias", value_name = "NAMESPACE=NAME", value_parser = super::input::pair)]
     pub(super) aliases: Vec<(String, String)>,
     /// May be given several times
@@ -240,7 +240,7 @@ pub(super) enum ExecutionVerb {
     #[command(after_help = "\
 Examples:
   dragoman execution list --device lamp-1
-  dragoman execution list --state queued --state sent --origin emqx-fleets
+  dragoman execution list --state queued --state sent --origin acme-things
   dragoman execution list --label batch=7 --limit 1000 --json")]
     List {
         /// Only for this device
@@ -275,8 +275,8 @@ pub(super) enum TokenVerb {
     /// Make the credential of an application
     #[command(after_help = "\
 Examples:
-  dragoman token create --dialect emqx-fleets --account ak_1 --rights '{\"GET\":[\"/\"],\"POST\":[\"/\"]}'
-  dragoman token create --dialect huawei-iotda --account app-1 --secret-env APP_TOKEN
+  dragoman token create --dialect acme-things --account ak_1 --rights '{\"GET\":[\"/\"],\"POST\":[\"/\"]}'
+  dragoman token create --dialect globex-units --account app-1 --secret-env APP_TOKEN
 
 Without a secret one is made and shown once: account and secret for Basic authentication, the secret alone for a token
 header. What rights mean is said by the dialect.")]

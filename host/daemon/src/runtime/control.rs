@@ -73,7 +73,7 @@ impl Controller {
         }
     }
 
-    /// All in one transaction. None of them is registered where that fails.
+    /// All devices in one transaction; none of them is registered where that fails. Their profiles follow in another.
     async fn add_together(&self, devices: &[NewDevice]) -> Result<(), ControlError> {
         for device in devices {
             self.check_new(device).await?;

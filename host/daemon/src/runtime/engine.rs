@@ -240,7 +240,9 @@ impl Engine {
             let now_ms = self.now_ms();
             match due_ms {
                 Some(due_ms) if due_ms <= now_ms => {
-                    if self.turn(vec![Step::Input(Input::Tick)], None).is_err() {
+                    // A tick ends so many at most; the rest stays due, and the disk keeps up in between.
+                    let ticked = self.turn(vec![Step::Input(Input::Tick)], None);
+                    if ticked.is_err() || self.has_room().await.is_err() {
                         return;
                     }
                     // A deadline that a tick does not clear must not become a busy loop.

@@ -7,11 +7,15 @@ use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
 use dragoman_mqtt::{BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt};
 use dragoman_store::{MqttSessionRecord, Seq, Write};
-use dragoman_wasm::{Plugin, Presented, Secret, Verdict};
+use dragoman_wasm::{CallError, Fault, Plugin, Presented, Secret, Verdict};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often a call is repeated because somebody was faster, after the first.
 pub const REPEATS_MAX: u32 = 3;
+/// Before a message is read again for which no plugin instance was free, and how often.
+const BUSY_AGAIN_AFTER: Duration = Duration::from_millis(250);
+const BUSY_WAITS_MAX: u32 = 20;
 /// MQTT 5 reason code: the plugin that should read the message failed.
 const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
 /// MQTT 5 reason code: the topic belongs to another dialect.
@@ -51,8 +55,13 @@ impl Events {
             account: attempt.session.username.clone(),
             secret: Secret::new(password.clone()),
         });
+        let Ok(_place) = self.gateway.arrivals.acquire().await else { return Err(ConnectRefusal::Unavailable) };
         let call = self.gateway.call_context(presented);
         match plugin.authenticate(call, &attempt.session, attempt.keep_alive_s, attempt.clean).await {
+            Ok(done) if !done.writes.is_empty() => {
+                tracing::warn!(plugin = %plugin.name(), "a connection is refused: its dialect wrote during admission, which the contract does not allow");
+                Err(ConnectRefusal::Unavailable)
+            }
             Ok(done) => match done.value {
                 Verdict::NotMine => Ok(None),
                 Verdict::Refuse(refusal) => Err(refusal),
@@ -77,8 +86,21 @@ impl Events {
         message: Message,
     ) -> Result<Option<Seq>, u8> {
         let call = gateway.call_context(None);
+        let mut waited = 0;
         for _ in 0..=REPEATS_MAX {
-            let done = plugin.southbound_message(call.clone(), &session, &message).await.map_err(|fault| {
+            let read = loop {
+                let read = plugin.southbound_message(call.clone(), &session, &message).await;
+                // Nothing is wrong with the message where the plugin could not be called: a 3.1.1 device has no way to
+                // hear of a refusal, and would take its answer for told.
+                match &read {
+                    Err(CallError { fault: Fault::Busy(_) | Fault::Host(_), .. }) if waited < BUSY_WAITS_MAX => {
+                        waited += 1;
+                        tokio::time::sleep(BUSY_AGAIN_AFTER).await;
+                    }
+                    _ => break read,
+                }
+            };
+            let done = read.map_err(|fault| {
                 metrics::counter!("dragoman_device_messages_failed_total", "dialect" => plugin.name().to_string())
                     .increment(1);
                 tracing::warn!(%fault, topic = %message.topic, "a device's message could not be read");
@@ -116,10 +138,17 @@ impl BrokerEvents for Events {
     }
 
     async fn opened(&self, session: Arc<Session>, _resumed: bool) {
-        let Some(device) = session.device.clone() else { return };
-        self.gateway.presence.opened(device.clone(), session, || {
+        let (Some(device), Some(dialect)) = (session.device.clone(), session.dialect.clone()) else { return };
+        let broker = self.gateway.broker();
+        self.gateway.presence.opened(device.clone(), session, broker.as_deref(), || {
             self.apply(Input::Presence { holder: device.clone(), online: true });
         });
+        // It may have been removed while it was being let in, when there was no session yet to close.
+        if !self.is_known(&dialect, &device).await
+            && let Some(broker) = broker
+        {
+            broker.close_device(&device).await;
+        }
     }
 
     async fn closed(&self, session: Arc<Session>, reason: CloseReason) {
@@ -132,6 +161,13 @@ impl BrokerEvents for Events {
 
     async fn inbound(&self, session: Arc<Session>, message: Message) -> InboundVerdict {
         let Some(plugin) = self.gateway.catalog().device_topic(&message.topic).cloned() else {
+            let loaded = session.dialect.as_ref().is_some_and(|dialect| self.gateway.plugin(dialect).is_some());
+            if !loaded {
+                // What its dialect would claim is not known now, so nothing may go to anybody else.
+                metrics::counter!("dragoman_device_messages_unclaimed_total").increment(1);
+                tracing::warn!(topic = %message.topic, "a device's message is refused: its dialect is not loaded");
+                return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
+            }
             return InboundVerdict::Route;
         };
         if session.dialect.as_ref() != Some(plugin.name()) {

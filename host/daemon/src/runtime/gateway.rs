@@ -6,11 +6,13 @@ use super::presence::Presence;
 use super::sequencer::Sequencer;
 use crate::config::Config;
 use crate::credentials::Vault;
-use dragoman_core::{Answer, DeviceId, Effect, ExecutionId, HandOver, Input};
+use dragoman_core::{Answer, DeviceId, Effect, ExecutionId, HandOver, Input, Machine, Reply};
 use dragoman_mqtt::{Broker, Delivery, DeliveryToken};
 use dragoman_store::{OutboxRow, Seq, Write};
 use dragoman_wasm::{CallContext, Catalog, HostReads, IdSource, Plugin, PluginFolder, Presented};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// The running gateway. One per process, behind an [`Arc`].
 pub struct Gateway {
@@ -32,10 +34,13 @@ pub struct Gateway {
     pub registry: tokio::sync::Mutex<()>,
     /// Places for requests that wait for a device.
     pub waiting: tokio::sync::Semaphore,
+    /// Places for calls that begin something: admissions and requests. Fewer than there are plugin instances, so that
+    /// calls about work that was accepted always find one.
+    pub arrivals: tokio::sync::Semaphore,
     /// Turns true when requests that still wait must be answered that the daemon stops.
-    pub draining: tokio::sync::watch::Sender<bool>,
+    pub draining: watch::Sender<bool>,
     deliveries: Sequencer<DeviceId>,
-    broker: OnceLock<Arc<dyn Broker>>,
+    broker: watch::Sender<Option<Arc<dyn Broker>>>,
     this: Weak<Gateway>,
 }
 
@@ -46,7 +51,8 @@ impl Gateway {
         let runtime = tokio::runtime::Handle::current();
         let gateway = Arc::new_cyclic(|this| Self {
             waiting: tokio::sync::Semaphore::new(config.limits.http_waiting_max),
-            draining: tokio::sync::watch::Sender::new(false),
+            arrivals: tokio::sync::Semaphore::new(arrivals_max(config.plugins.instances_max)),
+            draining: watch::Sender::new(false),
             engine,
             presence: Presence::default(),
             plugins,
@@ -56,7 +62,7 @@ impl Gateway {
             keyed: KeyLocks::default(),
             registry: tokio::sync::Mutex::new(()),
             deliveries: Sequencer::new(runtime),
-            broker: OnceLock::new(),
+            broker: watch::Sender::new(None),
             this: this.clone(),
         });
         let actions: Weak<Gateway> = Arc::downgrade(&gateway);
@@ -64,16 +70,21 @@ impl Gateway {
         gateway
     }
 
-    /// Names the broker. Once, before the first message.
+    /// Names the broker. It may have reported before.
     pub fn attach_broker(&self, broker: Arc<dyn Broker>) {
-        if self.broker.set(broker).is_err() {
-            tracing::error!("a second broker was attached; this is a bug in the daemon, please report it");
-        }
+        self.broker.send_replace(Some(broker));
     }
 
     /// The broker, once it runs.
-    pub fn broker(&self) -> Option<&Arc<dyn Broker>> {
-        self.broker.get()
+    pub fn broker(&self) -> Option<Arc<dyn Broker>> {
+        self.broker.borrow().clone()
+    }
+
+    /// The broker. A device may be connected a moment before the broker is known here.
+    async fn running_broker(&self) -> Option<Arc<dyn Broker>> {
+        let mut broker = self.broker.subscribe();
+        let running = broker.wait_for(Option::is_some).await.ok()?;
+        running.clone()
     }
 
     /// How many requests may wait for a device.
@@ -110,33 +121,64 @@ impl Gateway {
         let removals = rows.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq)));
         let mut steps: Vec<Step> = removals.collect();
         if self.engine.look(|machine| machine.may_hand_over(&id, attempt, now_ms)) {
-            match self.hand_over(&rows, now_ms).await {
-                Ok(result) => steps.push(Step::Input(Input::HandedOver { id, attempt, result })),
-                Err(why) => steps.push(Step::Input(Input::Lost { id, attempt, why })),
+            match self.hand_over(&rows).await {
+                Handed::Over(result) => steps.push(Step::Input(Input::HandedOver { id, attempt, result })),
+                Handed::Lost(why) => steps.push(Step::Input(Input::Lost { id, attempt, why })),
+                Handed::NotWanted => {}
             }
         }
         // A journal that died has told everybody who must know.
         let _: Result<_, Stopped> = self.engine.turn(steps, None);
     }
 
-    async fn hand_over(&self, rows: &[OutboxRow], now_ms: u64) -> Result<HandOver, String> {
-        let Some(broker) = self.broker.get() else { return Ok(HandOver::Away) };
+    async fn hand_over(&self, rows: &[OutboxRow]) -> Handed {
+        let Some(broker) = self.running_broker().await else { return Handed::Over(HandOver::Away) };
         let mut receipts = 0;
         for row in rows {
+            match self.publish(&*broker, row).await {
+                Published::Sent { receipt } => receipts += u32::from(receipt),
+                Published::Away => return Handed::Over(HandOver::Away),
+                Published::NoSubscriber => return Handed::Over(HandOver::NoSubscriber),
+                Published::Impossible => {
+                    return Handed::Lost("the broker cannot send a message with this topic or size".into());
+                }
+                Published::NotWanted => return Handed::NotWanted,
+            }
+        }
+        Handed::Over(HandOver::Accepted { receipts })
+    }
+
+    /// Publishes one message. While too many wait for the device's acknowledgement it waits here, with what is behind
+    /// it for the same device: the gateway's queue is the only one.
+    async fn publish(&self, broker: &dyn Broker, row: &OutboxRow) -> Published {
+        loop {
+            let now_ms = self.engine.now_ms();
+            let wanted = |machine: &Machine| machine.may_hand_over(&row.execution, row.attempt, now_ms);
+            if !self.engine.look(wanted) {
+                return Published::NotWanted;
+            }
             let token = DeliveryToken { execution: row.execution.clone(), attempt: row.attempt, index: row.index };
             let expires_in_ms = row.expires_ms.saturating_sub(now_ms);
             let delivery =
                 broker.publish_to(&row.to_device, &row.message, row.subscribed_only, expires_in_ms, token).await;
             count_delivery(&delivery);
-            match delivery {
-                Delivery::Sent { receipt } => receipts += u32::from(receipt),
-                Delivery::Away => return Ok(HandOver::Away),
-                Delivery::NoSubscriber => return Ok(HandOver::NoSubscriber),
-                Delivery::Full => return Err("too many messages wait for the device's acknowledgement".into()),
-                Delivery::Invalid => return Err("the broker cannot send a message with this topic or size".into()),
-            }
+            return match delivery {
+                Delivery::Sent { receipt } => Published::Sent { receipt },
+                Delivery::Away => Published::Away,
+                Delivery::NoSubscriber => Published::NoSubscriber,
+                Delivery::Invalid => Published::Impossible,
+                Delivery::Full => {
+                    tokio::time::sleep(FULL_AGAIN_AFTER).await;
+                    continue;
+                }
+            };
         }
-        Ok(HandOver::Accepted { receipts })
+    }
+
+    /// Has an attempt planned behind the other calls about its device.
+    pub fn plan_in_turn(&self, holder: &DeviceId, id: ExecutionId, attempt: u32, reply: Option<Reply>) {
+        let Some(this) = self.this.upgrade() else { return };
+        self.calls.push(holder.clone(), async move { super::planner::plan(&this, id, attempt, reply).await });
     }
 
     /// Applies what the broker tells of a delivery.
@@ -156,18 +198,40 @@ impl Gateway {
     }
 }
 
+/// Before a message is tried again for which the device's session had no room.
+const FULL_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// What became of an attempt at the broker.
+enum Handed {
+    /// The broker answered for it.
+    Over(HandOver),
+    /// It can never be sent.
+    Lost(String),
+    /// It ended, or its time was over, while it waited for room. The machine knows.
+    NotWanted,
+}
+
+/// What became of one message at the broker.
+enum Published {
+    Sent { receipt: bool },
+    Away,
+    NoSubscriber,
+    Impossible,
+    NotWanted,
+}
+
+/// Three quarters of the instances, at least one.
+fn arrivals_max(instances_max: u32) -> usize {
+    usize::try_from(instances_max.saturating_mul(3) / 4).unwrap_or(1).max(1)
+}
+
 impl Actions for Gateway {
     fn act(&self, effect: Effect, holder: &DeviceId) {
-        let Some(this) = self.this.upgrade() else { return };
         match effect {
-            Effect::Plan { id, attempt } => {
-                self.calls.push(holder.clone(), async move { super::planner::plan(&this, id, attempt, None).await });
-            }
-            Effect::Resume { id, attempt, reply } => {
-                self.calls
-                    .push(holder.clone(), async move { super::planner::plan(&this, id, attempt, Some(reply)).await });
-            }
-            // The delivery looks at the machine right before it hands over, so there is nothing to call back here.
+            Effect::Plan { id, attempt } => self.plan_in_turn(holder, id, attempt, None),
+            Effect::Resume { id, attempt, reply } => self.plan_in_turn(holder, id, attempt, Some(reply)),
+            // A delivery that has not begun looks at the machine before it hands over. One that has is with the device's
+            // connection, from where the broker has no way to call it back.
             Effect::Withdraw { .. } => {}
         }
     }

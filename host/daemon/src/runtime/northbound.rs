@@ -61,7 +61,19 @@ pub async fn answer(
     let call = gateway.call_context(presented);
     let mut repeats = 0;
     loop {
-        let done = plugin.handle_request(call.clone(), request).await.map_err(Unanswered::Fault)?;
+        let done = {
+            let _place = gateway.arrivals.acquire().await.map_err(|error| Unanswered::Store(error.to_string()))?;
+            plugin.handle_request(call.clone(), request).await.map_err(Unanswered::Fault)?
+        };
+        // Taken before anything is accepted, so that who is told to try again has not commanded anything. Callers that
+        // only wait for the disk are gone in a moment and need no place.
+        let place = match &done.value {
+            Decision::Wait { until, .. } if *until != Stage::Accepted => {
+                let full = |_| Unanswered::TooMany { limit: gateway.waiting_max() };
+                Some(gateway.waiting.try_acquire().map_err(full)?)
+            }
+            _ => None,
+        };
         let submits = done.writes.iter().any(|write| matches!(write, PluginWrite::Submit(_)));
         let applied = match &done.value {
             Decision::Respond(_) if submits => {
@@ -89,8 +101,9 @@ pub async fn answer(
                 gateway.engine.committed(gateway.engine.horizon()).await?;
                 Ok(response)
             }
-            Decision::Wait { context, until } => {
-                settle(gateway, plugin, call, &context, until, applied.submissions).await
+            Decision::Wait { context, .. } => {
+                let _place = place;
+                settle(gateway, plugin, call, &context, applied.submissions).await
             }
         };
     }
@@ -101,16 +114,10 @@ async fn settle(
     plugin: &Plugin,
     call: CallContext,
     context: &str,
-    until: Stage,
     submissions: Vec<Submitted>,
 ) -> Result<Response, Unanswered> {
     let executions: Vec<ExecutionId> =
         submissions.iter().filter_map(|submitted| submitted.result.as_ref().ok().map(|(id, _)| id.clone())).collect();
-    // Callers that only wait for the disk are gone in a moment; those that wait for a device are counted.
-    let _place = match until {
-        Stage::Accepted => None,
-        _ => Some(gateway.waiting.try_acquire().map_err(|_| Unanswered::TooMany { limit: gateway.waiting_max() })?),
-    };
     let mut settlements = Vec::with_capacity(submissions.len());
     let mut draining = gateway.draining.subscribe();
     for Submitted { id, result } in submissions {
@@ -128,12 +135,15 @@ async fn settle(
         };
         settlements.push(Settlement { id, settled });
     }
-    // The answer is worded while the disk works; it only leaves when the disk is done.
-    let seq = gateway.engine.horizon();
+    // The answer is worded while the disk works; it only leaves when the disk has all that the call could see.
     let again = CallContext { now_ms: gateway.engine.now_ms(), ..call };
     let worded = plugin.settled(again, context, &settlements).await;
-    gateway.engine.committed(seq).await?;
+    gateway.engine.committed(gateway.engine.horizon()).await?;
     match worded {
+        Ok(done) if !done.writes.is_empty() => Err(Unanswered::NotAllowed(format!(
+            "plugin {} wrote while it worded an answer, which the contract does not allow",
+            plugin.name()
+        ))),
         Ok(done) => Ok(done.value),
         Err(fault) => Err(Unanswered::AnswerFault { fault, executions }),
     }

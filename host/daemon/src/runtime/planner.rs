@@ -1,18 +1,64 @@
 //! From an execution whose turn it is to messages: the handler's next step, then the device dialect's words.
 
 use super::engine::{Outgoing, Step, Stopped};
+use super::events::REPEATS_MAX;
 use super::gateway::Gateway;
-use dragoman_core::{Attributes, Correlation, Execution, ExecutionId, Planned, Reason, Reply};
-use dragoman_wasm::{Attempt, Audience, CallError, DeviceView, Dispatched, HandlerPlan, Plugin, Step as HandlerStep};
+use super::writes::WriteError;
+use dragoman_core::{Attributes, Correlation, Execution, ExecutionId, Phase, Planned, Reason, Reply};
+use dragoman_store::StoreError;
+use dragoman_wasm::{
+    Attempt, Audience, CallError, DeviceView, Dispatched, Fault, HandlerPlan, Plugin, Step as HandlerStep,
+};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Before an attempt that could not be planned for want of room is planned once more.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// Why there is no plan.
+enum NoPlan {
+    /// The plugin could not be called, or the store not read, for now. Nothing is wrong with the command, so it waits;
+    /// its time to live bounds that.
+    Later(String),
+    /// The command cannot be planned.
+    Fault(Reason),
+}
+
+impl From<CallError> for NoPlan {
+    fn from(error: CallError) -> Self {
+        match error.fault {
+            Fault::Busy(_) | Fault::Host(_) => Self::Later(error.to_string()),
+            _ => Self::Fault(error.reason()),
+        }
+    }
+}
+
+impl From<StoreError> for NoPlan {
+    fn from(error: StoreError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
 
 /// Plans one attempt and applies the result. With a reply, goes on with the conversation that the handler began.
 /// Runs in the order of its device, so two attempts for one device are never planned at the same time.
 pub async fn plan(gateway: &Arc<Gateway>, id: ExecutionId, attempt: u32, reply: Option<Reply>) {
     let Some(execution) = gateway.engine.open_execution(&id) else { return };
-    let (plan, messages) = match try_plan(gateway, &execution, attempt, reply).await {
+    if !is_asked(&execution, attempt) {
+        return;
+    }
+    let (plan, messages) = match try_plan(gateway, &execution, attempt, reply.clone()).await {
         Ok(planned) => planned,
-        Err(reason) => {
+        Err(NoPlan::Later(why)) => {
+            metrics::counter!("dragoman_plans_put_off_total").increment(1);
+            tracing::debug!(execution = %id, %why, "a command is planned a little later");
+            let (gateway, holder) = (gateway.clone(), execution.holder.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                gateway.plan_in_turn(&holder, id, attempt, reply);
+            });
+            return;
+        }
+        Err(NoPlan::Fault(reason)) => {
             tracing::warn!(execution = %id, code = %reason.code, reason = %reason.text, "a command could not be planned");
             (Planned::Fault(reason), Vec::new())
         }
@@ -20,12 +66,17 @@ pub async fn plan(gateway: &Arc<Gateway>, id: ExecutionId, attempt: u32, reply: 
     let _: Result<_, Stopped> = gateway.engine.turn(vec![Step::Dispatch { id, attempt, plan, messages }], None);
 }
 
+/// Whether the machine still waits for this plan.
+fn is_asked(execution: &Execution, attempt: u32) -> bool {
+    matches!(execution.phase, Phase::Planning | Phase::Resuming(_)) && execution.attempt.checked_add(1) == Some(attempt)
+}
+
 async fn try_plan(
     gateway: &Arc<Gateway>,
     execution: &Execution,
     attempt: u32,
     reply: Option<Reply>,
-) -> Result<(Planned, Vec<Outgoing>), Reason> {
+) -> Result<(Planned, Vec<Outgoing>), NoPlan> {
     let mut digests: Attributes = Vec::new();
     // Frames that stand already were planned for this step before, and came to nothing: they go out once more.
     let repeats = reply.is_none() && !execution.frames.is_empty();
@@ -39,7 +90,7 @@ async fn try_plan(
             let handler = loaded(gateway, name, "$NO_HANDLER")?;
             digests.push((handler.name().to_string(), handler.digest().to_owned()));
             let device = device_as_seen_by(gateway, execution, name).await?;
-            handler_step(gateway, &handler, &device, execution, reply).await.map_err(|fault| fault.reason())?
+            handler_step(gateway, &handler, &device, execution, reply).await?
         }
         None => HandlerStep::Send(HandlerPlan {
             frames: vec![execution.intent.clone()],
@@ -52,24 +103,13 @@ async fn try_plan(
         HandlerStep::Send(plan) => plan,
     };
 
-    let record = gateway.device_record(&execution.device).await?;
+    let record = gateway.engine.journal().device(&execution.device).await?.ok_or_else(|| removed(execution))?;
     let dialect = loaded(gateway, &record.dialect, "$NO_DIALECT")?;
     digests.push((dialect.name().to_string(), dialect.digest().to_owned()));
-    let device = device_as_seen_by(gateway, execution, dialect.name()).await?;
-    let attempt = Attempt { number: attempt, frames: &plan.frames };
-    let done = dialect
-        .dispatch(gateway.call_context(None), &device, execution, attempt)
-        .await
-        .map_err(|fault| fault.reason())?;
-    if !done.writes.is_empty() {
-        gateway
-            .apply_writes(&dialect, done.writes, None, None)
-            .await
-            .map_err(|error| Reason::new("$PLUGIN_ERROR", error.to_string()))?;
-    }
+    let dispatched = dispatch(gateway, &dialect, execution, Attempt { number: attempt, frames: &plan.frames }).await?;
     // A repetition leaves the handler's state as it was.
     let handler_state = (execution.handler.is_some() && !repeats).then_some(plan.state);
-    Ok(match done.value {
+    Ok(match dispatched {
         Dispatched::Send(outgoing) => {
             let (messages, correlations) = split(outgoing);
             let planned = Planned::Send {
@@ -86,6 +126,31 @@ async fn try_plan(
         }
         Dispatched::Unsupported(reason) => (Planned::Unsupported(reason), Vec::new()),
     })
+}
+
+/// The device dialect's words for an attempt. What it writes names revisions; where somebody was faster it is asked
+/// again.
+async fn dispatch(
+    gateway: &Arc<Gateway>,
+    dialect: &Plugin,
+    execution: &Execution,
+    attempt: Attempt<'_>,
+) -> Result<Dispatched, NoPlan> {
+    let call = gateway.call_context(None);
+    let mut repeats = 0;
+    loop {
+        let device = device_as_seen_by(gateway, execution, dialect.name()).await?;
+        let done = dialect.dispatch(call.clone(), &device, execution, attempt).await?;
+        if done.writes.is_empty() {
+            return Ok(done.value);
+        }
+        match gateway.apply_writes(dialect, done.writes, None, None).await {
+            Ok(_) => return Ok(done.value),
+            Err(WriteError::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
+            Err(WriteError::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(NoPlan::Fault(Reason::new("$PLUGIN_ERROR", error.to_string()))),
+        }
+    }
 }
 
 async fn handler_step(
@@ -105,25 +170,24 @@ async fn handler_step(
     }
 }
 
-fn loaded(gateway: &Gateway, name: &str, code: &str) -> Result<Arc<Plugin>, Reason> {
-    gateway.plugin(name).ok_or_else(|| {
-        Reason::new(
-            code,
-            format!("the plugin {name} is not loaded; put it into the plugin folder and send the command again"),
-        )
-    })
+fn loaded(gateway: &Gateway, name: &str, code: &str) -> Result<Arc<Plugin>, NoPlan> {
+    let missing = || {
+        let text = format!("the plugin {name} is not loaded; put it into the plugin folder and send the command again");
+        NoPlan::Fault(Reason::new(code, text))
+    };
+    gateway.plugin(name).ok_or_else(missing)
+}
+
+fn removed(execution: &Execution) -> NoPlan {
+    NoPlan::Fault(Reason::new("$UNKNOWN_DEVICE", format!("device {} was removed", execution.device)))
 }
 
 async fn device_as_seen_by(
     gateway: &Arc<Gateway>,
     execution: &Execution,
     plugin: &str,
-) -> Result<Arc<DeviceView>, Reason> {
-    gateway
-        .device_view(plugin, &execution.device)
-        .await
-        .map_err(|error| Reason::new("$STORE", error.to_string()))?
-        .ok_or_else(|| Reason::new("$UNKNOWN_DEVICE", format!("device {} was removed", execution.device)))
+) -> Result<Arc<DeviceView>, NoPlan> {
+    gateway.device_view(plugin, &execution.device).await?.ok_or_else(|| removed(execution))
 }
 
 fn split(outgoing: Vec<dragoman_wasm::Outgoing>) -> (Vec<Outgoing>, Vec<Correlation>) {

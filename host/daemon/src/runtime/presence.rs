@@ -1,6 +1,7 @@
 //! Which device is connected by which session.
 
 use dragoman_core::{DeviceId, Session, SessionId};
+use dragoman_mqtt::Broker;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,10 +14,15 @@ pub struct Presence {
 
 impl Presence {
     /// A session opened. `tell` runs before any other change of presence, so that the engine hears of them in order.
-    pub fn opened(&self, device: DeviceId, session: Arc<Session>, tell: impl FnOnce()) {
+    /// The broker changes its tables before it reports, so a session that it does not name any more was taken over or
+    /// closed meanwhile, and its late report counts for nothing.
+    pub fn opened(&self, device: DeviceId, session: Arc<Session>, broker: Option<&dyn Broker>, tell: impl FnOnce()) {
         let mut sessions = self.lock();
-        sessions.insert(device, session);
-        tell();
+        let current = broker.is_none_or(|broker| broker.session_of(&device).is_some_and(|now| now.id == session.id));
+        if current {
+            sessions.insert(device, session);
+            tell();
+        }
     }
 
     /// A session closed. `tell` runs where its device is away now.
@@ -61,8 +67,8 @@ mod tests {
         let device = DeviceId::new("d");
         let told = std::cell::Cell::new(0);
         let tell = || told.set(told.get() + 1);
-        presence.opened(device.clone(), session("one"), tell);
-        presence.opened(device.clone(), session("two"), tell);
+        presence.opened(device.clone(), session("one"), None, tell);
+        presence.opened(device.clone(), session("two"), None, tell);
         presence.closed(&device, &SessionId::new("one"), || panic!("the old one ends later, the device stays"));
         assert_eq!(presence.session_of(&device).map(|session| session.id.clone()), Some(SessionId::new("two")));
         presence.closed(&device, &SessionId::new("two"), tell);

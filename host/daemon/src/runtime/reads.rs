@@ -3,7 +3,7 @@
 use super::gateway::Gateway;
 use crate::credentials;
 use async_trait::async_trait;
-use dragoman_core::{Attributes, Correlation, DeviceId, Execution, ExecutionId, Reason};
+use dragoman_core::{Attributes, Correlation, DeviceId, Execution, ExecutionId};
 use dragoman_store::{DeviceRecord, StoreError};
 use dragoman_wasm::{
     CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, Presented, ReadError, Secret, Selection,
@@ -20,16 +20,6 @@ impl Gateway {
             Some(record) => self.view_of(plugin, &record).await.map(Some),
             None => Ok(None),
         }
-    }
-
-    /// A device's record, or the reason to give where there is none.
-    pub async fn device_record(&self, id: &DeviceId) -> Result<Arc<DeviceRecord>, Reason> {
-        self.engine
-            .journal()
-            .device(id)
-            .await
-            .map_err(|error| Reason::new("$STORE", error.to_string()))?
-            .ok_or_else(|| Reason::new("$UNKNOWN_DEVICE", format!("no device {id} is registered")))
     }
 
     async fn view_of(&self, plugin: &str, record: &DeviceRecord) -> Result<Arc<DeviceView>, StoreError> {

@@ -15,6 +15,9 @@ pub enum RecoveryError {
     Stopped(#[from] Stopped),
 }
 
+/// Steps of one turn.
+const TURN_MAX: usize = 1_000;
+
 /// Loads what was open and goes on with it. Tells how many executions that are. Before the broker starts: nobody is
 /// connected.
 ///
@@ -42,8 +45,11 @@ pub async fn recover(engine: &Engine) -> Result<usize, RecoveryError> {
     steps.extend(lost.into_iter().map(|(id, attempt)| {
         Step::Input(Input::Lost { id, attempt, why: "the gateway restarted before the device acknowledged it".into() })
     }));
-    if !steps.is_empty() {
-        engine.turn(steps, None)?;
+    // In turns of a bounded size, for there may be as many as may be open.
+    while !steps.is_empty() {
+        let rest = steps.split_off(steps.len().min(TURN_MAX));
+        engine.turn(std::mem::replace(&mut steps, rest), None)?;
+        engine.has_room().await?;
     }
     Ok(open)
 }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 /// Time to live where the dialect sets none, in milliseconds.
 const TTL_MS: u32 = 30_000;
-/// Dispatches that may come to nothing, for a command that may wait for its device.
-const ATTEMPTS_QUEUED: u32 = 3;
+/// Dispatches that may come to nothing, for a command that may wait for its device. A connection that breaks and a
+/// restart of the gateway each cost one, so there are enough of them for a bad day; the time to live bounds the rest.
+const ATTEMPTS_QUEUED: u32 = 16;
 /// Name of this node while one node carries everything.
 const NODE: &str = "local";
 

@@ -29,7 +29,10 @@ impl Waits {
             // The receiver is in our hands, so the send cannot fail.
             let _ = tell.send(execution.clone());
         } else {
-            self.by_execution.entry(execution.id.clone()).or_default().push(Waiter { until, tell });
+            let waiters = self.by_execution.entry(execution.id.clone()).or_default();
+            // Callers that hung up must not add up while the execution stands still.
+            waiters.retain(|waiter| !waiter.tell.is_closed());
+            waiters.push(Waiter { until, tell });
         }
         told
     }

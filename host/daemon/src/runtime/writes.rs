@@ -9,6 +9,7 @@ use dragoman_core::{
 };
 use dragoman_store::{DeviceRecord, ProfileRecord, Seq, StoreError, Write};
 use dragoman_wasm::{CreateDevice, Plugin, PluginWrite, Submit};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -90,8 +91,17 @@ impl Gateway {
         let _keys = self.keyed.lock(submits.iter().flat_map(|submit| submit::keys(plugin.name(), submit))).await;
         let mut steps = Vec::with_capacity(submits.len() + others.len());
         let mut prepared = Vec::with_capacity(submits.len());
+        let mut used: HashMap<String, ExecutionId> = HashMap::new();
         for submit in submits {
             let id = submit.id.clone();
+            // The registry knows of none of this call's submissions yet, so they are compared with each other here.
+            let keys = submit::keys(plugin.name(), &submit);
+            if let Some(other) = keys.iter().find_map(|key| used.get(key)) {
+                let text = format!("{other} of the same call has this alias or idempotency key");
+                prepared.push((id, Some(Reason::new("$DUPLICATE", text))));
+                continue;
+            }
+            used.extend(keys.into_iter().map(|key| (key, id.clone())));
             let refused = match submit::prepare(self, plugin, submit).await? {
                 Prepared::Submission(submission) => {
                     steps.push(Step::Input(Input::Submit(submission)));
@@ -158,9 +168,11 @@ impl Gateway {
         attributes: Attributes,
     ) -> Result<Option<Seq>, WriteError> {
         let Some((id, _)) = self.engine.journal().by_correlation(&about.reporter, &about.key).await? else {
+            count_stale("unknown_key");
             return Ok(None);
         };
         if self.engine.open_execution(&id).is_some() {
+            count_stale("earlier_attempt");
             // A report on an attempt that a later one replaced: the machine has seen it and did not need it.
             return Ok(None);
         }
@@ -185,9 +197,13 @@ impl Gateway {
                     if self.engine.journal().device(&create.id).await?.is_some() {
                         return Err(WriteError::Conflict(format!("a device {} is registered already", create.id)));
                     }
+                    self.check_parent(create.parent.as_ref()).await?;
                     rows.extend(new_device(plugin, create, now_ms));
                 }
                 PluginWrite::PutProfile { device, profile, revision } => {
+                    if self.engine.journal().device(&device).await?.is_none() {
+                        return Err(WriteError::Conflict(format!("device {device} was removed")));
+                    }
                     let stored = self.engine.journal().profile(&device, plugin.name()).await?;
                     let newest = stored.map_or(0, |stored| stored.revision);
                     if newest != revision {
@@ -214,6 +230,20 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// A gateway device has a session of its own.
+    async fn check_parent(&self, parent: Option<&DeviceId>) -> Result<(), WriteError> {
+        let Some(id) = parent else { return Ok(()) };
+        match self.engine.journal().device(id).await? {
+            Some(record) if record.parent.is_none() => Ok(()),
+            Some(_) => {
+                Err(WriteError::NotAllowed(format!("device {id} hangs below another one and cannot be a gateway")))
+            }
+            None => Err(WriteError::Conflict(format!("the gateway device {id} is not registered"))),
+        }
+    }
+}
+
 fn new_device(plugin: &Plugin, create: CreateDevice, now_ms: u64) -> [Write; 2] {
     let profile =
         ProfileRecord { device: create.id.clone(), dialect: plugin.name().clone(), json: create.profile, revision: 1 };
@@ -229,6 +259,10 @@ fn new_device(plugin: &Plugin, create: CreateDevice, now_ms: u64) -> [Write; 2] 
         updated_ms: now_ms,
     };
     [Write::Device(record), Write::Profile(profile)]
+}
+
+fn count_stale(why: &'static str) {
+    metrics::counter!("dragoman_stale_reports_total", "why" => why).increment(1);
 }
 
 fn count_stranger(plugin: &Plugin, about: &Correlation) {

@@ -26,11 +26,11 @@ async fn health_and_metrics_need_no_token() {
 #[tokio::test]
 async fn a_device_is_registered_shown_and_forgotten_with_its_secret() {
     let bench = Bench::new();
-    let body = r#"{"id":"lamp-1","dialect":"fleets","handler":"lockbox","parent":"gw","aliases":{"fleets.name":"l"},
+    let body = r#"{"id":"lamp-1","dialect":"things","handler":"lockbox","parent":"gw","aliases":{"things.name":"l"},
         "labels":{"site":"north"},"profile":{ "big": 12345678901234567890123 },"credential":{"kind":"key","secret":"12345678"}}"#;
     let added = bench.json("POST /v1/devices", body, 201).await;
     let expected = json!({
-        "id": "lamp-1", "dialect": "fleets", "handler": "lockbox", "parent": "gw", "aliases": {"fleets.name": "l"},
+        "id": "lamp-1", "dialect": "things", "handler": "lockbox", "parent": "gw", "aliases": {"things.name": "l"},
         "labels": {"site": "north"}, "disabled": false, "online": false, "created_ms": 0, "updated_ms": 0,
         "profile": {"big": 12_345_678_901_234_567_890_123_f64}, "credential": {"kind": "key"},
     });
@@ -44,10 +44,10 @@ async fn a_device_is_registered_shown_and_forgotten_with_its_secret() {
     assert_eq!(again["error"]["message"], "device lamp-1 is registered already");
 
     let vault = super::Control::vault(&*bench.fake);
-    let key = vault.secret("fleets", "device/lamp-1").await.unwrap().unwrap();
+    let key = vault.secret("things", "device/lamp-1").await.unwrap().unwrap();
     assert_eq!(key.as_slice(), b"12345678");
     assert_eq!(bench.call("DELETE /v1/devices/lamp-1", "").await, (204, String::new()));
-    assert!(vault.secret("fleets", "device/lamp-1").await.unwrap().is_none());
+    assert!(vault.secret("things", "device/lamp-1").await.unwrap().is_none());
     assert_eq!(bench.call("GET /v1/devices/lamp-1", "").await.0, 404);
 }
 
@@ -55,7 +55,7 @@ async fn a_device_is_registered_shown_and_forgotten_with_its_secret() {
 async fn devices_are_listed_in_pages() {
     let bench = Bench::new();
     for (id, site) in [("a", "north"), ("b", "south"), ("c", "north")] {
-        let body = json!({"id": id, "dialect": "fleets", "labels": {"site": site}}).to_string();
+        let body = json!({"id": id, "dialect": "things", "labels": {"site": site}}).to_string();
         bench.json("POST /v1/devices", &body, 201).await;
     }
     let page = async |query: &str| {
@@ -138,7 +138,7 @@ async fn an_execution_is_shown_whole_but_for_what_is_its_origins() {
         "intent": {"invoke": {"service": null, "action": "set", "params": {"level": 7}}},
         "state": "FAILED", "phase": "ended", "attempt": 0, "outcome": {"verdict": "FAILED", "reason": jam},
         "reason": null, "last_note": null, "report": {}, "labels": {"batch": "7"}, "handler": null,
-        "plugins": {"fleets": "ab"}, "frames": [],
+        "plugins": {"things": "ab"}, "frames": [],
         "options": {"ttl_ms": 30_000, "succeeds_at": "ended", "lowered": false, "when_away": "queue", "queue": "admin"},
         "created_ms": 1_000, "updated_ms": 1_001, "sent_ms": null, "ended_ms": 1_001, "deadline_ms": 31_000,
         "history": [
@@ -158,10 +158,10 @@ async fn executions_are_selected_by_the_query() {
     assert_eq!((&page["items"][0]["id"], &page["next"]), (&json!("e2"), &json!("p2")));
     let all = bench.fake.selections.lock().unwrap().pop().unwrap();
     assert!(all.newest_first && all.limit == 100 && all.states.is_empty() && all.device.is_none());
-    let query = "device=lamp-1&origin=fleets&state=queued,SENT&state=timed_out&label.batch=7&label.a=b%20c&limit=5&after=p2&order=oldest";
+    let query = "device=lamp-1&origin=things&state=queued,SENT&state=timed_out&label.batch=7&label.a=b%20c&limit=5&after=p2&order=oldest";
     bench.json(&format!("GET /v1/executions?{query}"), "", 200).await;
     let some = bench.fake.selections.lock().unwrap().pop().unwrap();
-    assert_eq!((some.device, some.origin.as_deref()), (Some(DeviceId::new("lamp-1")), Some("fleets")));
+    assert_eq!((some.device, some.origin.as_deref()), (Some(DeviceId::new("lamp-1")), Some("things")));
     assert_eq!(some.states, [State::Queued, State::Sent, State::TimedOut]);
     assert_eq!(some.labels, [("batch".to_owned(), "7".to_owned()), ("a".to_owned(), "b c".to_owned())]);
     assert_eq!((some.after.as_deref(), some.newest_first, some.limit), (Some("p2"), false, 5));
@@ -171,12 +171,12 @@ async fn executions_are_selected_by_the_query() {
 async fn a_token_is_made_listed_and_removed() {
     let bench = Bench::new();
     let made =
-        bench.json("POST /v1/tokens", r#"{"dialect":"fleets","account":"a/1","rights":{"GET":["/"]}}"#, 201).await;
+        bench.json("POST /v1/tokens", r#"{"dialect":"things","account":"a/1","rights":{"GET":["/"]}}"#, 201).await;
     let secret = made["secret"].as_str().unwrap().as_bytes().to_vec();
-    assert_eq!(made, json!({"dialect": "fleets", "account": "a/1", "secret": made["secret"]}));
+    assert_eq!(made, json!({"dialect": "things", "account": "a/1", "secret": made["secret"]}));
     let vault = super::Control::vault(&*bench.fake);
     let presented = Presented::new("x-auth-token".to_owned(), None, secret);
-    assert_eq!(vault.check("fleets", None, &presented).await.unwrap().rights, r#"{"GET":["/"]}"#);
+    assert_eq!(vault.check("things", None, &presented).await.unwrap().rights, r#"{"GET":["/"]}"#);
 
     let chosen = r#"{"dialect":"other","account":"b","secret":"0123456789"}"#;
     let made = bench.json("POST /v1/tokens", chosen, 201).await;
@@ -186,7 +186,7 @@ async fn a_token_is_made_listed_and_removed() {
     bench
         .json(
             "POST /v1/devices",
-            r#"{"id":"d","dialect":"fleets","credential":{"kind":"password","secret":"12345678"}}"#,
+            r#"{"id":"d","dialect":"things","credential":{"kind":"password","secret":"12345678"}}"#,
             201,
         )
         .await;
@@ -198,12 +198,12 @@ async fn a_token_is_made_listed_and_removed() {
         }
         list["items"].take()
     };
-    let fleets =
-        json!([{"dialect": "fleets", "account": "a/1", "kind": "token", "rights": {"GET": ["/"]}, "created_ms": null}]);
-    assert_eq!(list("").await, fleets, "of loaded plugins, and without those of devices");
+    let things =
+        json!([{"dialect": "things", "account": "a/1", "kind": "token", "rights": {"GET": ["/"]}, "created_ms": null}]);
+    assert_eq!(list("").await, things, "of loaded plugins, and without those of devices");
     let other = json!([{"dialect": "other", "account": "b", "kind": "password", "rights": {}, "created_ms": null}]);
     assert_eq!(list("?dialect=other").await, other);
-    assert_eq!(bench.call("DELETE /v1/tokens/fleets/a%2F1", "").await, (204, String::new()));
+    assert_eq!(bench.call("DELETE /v1/tokens/things/a%2F1", "").await, (204, String::new()));
     assert_eq!(list("").await, json!([]));
 }
 
@@ -211,7 +211,7 @@ async fn a_token_is_made_listed_and_removed() {
 async fn plugins_are_listed_with_what_was_refused() {
     let bench = Bench::new();
     let expected = json!({
-        "loaded": [{"name": "fleets", "version": "0.1.0", "digest": "ab", "file": "plugins/fleets.wasm", "summary": "Fleets",
+        "loaded": [{"name": "things", "version": "0.1.0", "digest": "ab", "file": "plugins/things.wasm", "summary": "Things",
                     "roles": ["northbound", "southbound"], "claims": ["POST /api/v1/commands"]}],
         "refused": [{"file": "plugins/x.wasm", "reason": "x.wasm is no component"}],
     });

@@ -24,7 +24,7 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    /// With the plugin `fleets`, and the executions `e1` (queued) and `e2` (ended).
+    /// With the plugin `things`, and the executions `e1` (queued) and `e2` (ended).
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
@@ -58,17 +58,17 @@ impl Control for Fake {
     }
 
     fn plugins(&self) -> PluginList {
-        let fleets = PluginState {
-            name: "fleets".to_owned(),
+        let things = PluginState {
+            name: "things".to_owned(),
             version: "0.1.0".to_owned(),
             digest: "ab".to_owned(),
-            file: "plugins/fleets.wasm".to_owned(),
-            summary: "Fleets".to_owned(),
+            file: "plugins/things.wasm".to_owned(),
+            summary: "Things".to_owned(),
             roles: vec!["northbound", "southbound"],
             claims: vec!["POST /api/v1/commands".to_owned()],
         };
         let broken = RefusedPlugin { file: "plugins/x.wasm".to_owned(), reason: "x.wasm is no component".to_owned() };
-        PluginList { loaded: vec![fleets], refused: vec![broken] }
+        PluginList { loaded: vec![things], refused: vec![broken] }
     }
 
     async fn submit(&self, command: Command) -> Result<Arc<Execution>, ControlError> {
@@ -182,7 +182,7 @@ pub(super) fn execution(id: &str, state: State) -> Execution {
         idempotency: None,
         owner: Owner { node: "local".into(), lease_until_ms: u64::MAX },
         handler: None,
-        digests: vec![("fleets".to_owned(), "ab".to_owned())],
+        digests: vec![("things".to_owned(), "ab".to_owned())],
         state,
         phase: if state.is_final() { Phase::Ended } else { Phase::Waiting },
         version: 1,

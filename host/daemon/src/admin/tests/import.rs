@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn lines_are_registered_in_batches_and_failures_are_named() {
     let bench = Bench::new();
-    let mut lines: Vec<String> = (0..2_500).map(|index| format!(r#"{{"id":"d{index}","dialect":"fleets"}}"#)).collect();
+    let mut lines: Vec<String> = (0..2_500).map(|index| format!(r#"{{"id":"d{index}","dialect":"things"}}"#)).collect();
     lines[10] = "not json".to_owned();
-    lines[11] = r#"{"id":"d0","dialect":"fleets"}"#.to_owned();
+    lines[11] = r#"{"id":"d0","dialect":"things"}"#.to_owned();
     lines[12] = String::new();
-    lines[13] = format!(r#"{{"id":"long","dialect":"fleets","profile":{{"a":"{}"}}}}"#, "x".repeat(262_144));
-    lines[14] = r#"{"id":"a b","dialect":"fleets"}"#.to_owned();
+    lines[13] = format!(r#"{{"id":"long","dialect":"things","profile":{{"a":"{}"}}}}"#, "x".repeat(262_144));
+    lines[14] = r#"{"id":"a b","dialect":"things"}"#.to_owned();
     let done = bench.json("POST /v1/devices/import", &lines.join("\n"), 200).await;
     let expected = json!({
         "imported": 2_495,
@@ -41,19 +41,19 @@ async fn at_most_a_hundred_failures_are_named() {
 async fn secrets_come_along() {
     let bench = Bench::new();
     let lines: String = (0..100)
-        .map(|index| format!("{{\"id\":\"d{index}\",\"dialect\":\"fleets\",\"credential\":{{\"kind\":\"key\",\"secret\":\"secret-{index}\"}}}}\n"))
+        .map(|index| format!("{{\"id\":\"d{index}\",\"dialect\":\"things\",\"credential\":{{\"kind\":\"key\",\"secret\":\"secret-{index}\"}}}}\n"))
         .collect();
     let done = bench.json("POST /v1/devices/import", &lines, 200).await;
     assert_eq!(done, json!({"imported": 100, "failed": [], "failed_total": 0}));
     let vault = super::Control::vault(&*bench.fake);
-    assert_eq!(vault.secret("fleets", "device/d99").await.unwrap().unwrap().as_slice(), b"secret-99");
+    assert_eq!(vault.secret("things", "device/d99").await.unwrap().unwrap().as_slice(), b"secret-99");
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_off_keeps_what_came_before() {
     let bench = Bench::new();
     let chunks = [
-        Ok("{\"id\":\"a\",\"dialect\":\"fleets\"}\n{\"id\":\"b\",\"dia".to_owned()),
+        Ok("{\"id\":\"a\",\"dialect\":\"things\"}\n{\"id\":\"b\",\"dia".to_owned()),
         Err(std::io::Error::other("connection reset")),
     ];
     let (status, text) = bench.call("POST /v1/devices/import", Body::from_stream(stream::iter(chunks))).await;

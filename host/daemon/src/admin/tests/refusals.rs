@@ -60,9 +60,9 @@ async fn paths_and_methods_that_are_not_there() {
         ("GET /v1/executions/e9", "", 404, "NOT_FOUND", "no execution e9 is known; it may have been forgotten"),
         ("GET /v1/executions/a.b", "", 404, "NOT_FOUND", "no execution a.b is known; it may have been forgotten"),
         ("POST /v1/executions/e2/cancel", "", 409, "CONFLICT", "execution e2 has ended as FAILED"),
-        ("DELETE /v1/tokens/fleets/none", "", 404, "NOT_FOUND", "fleets has no account none"),
+        ("DELETE /v1/tokens/things/none", "", 404, "NOT_FOUND", "things has no account none"),
         (
-            "DELETE /v1/tokens/fleets/device%2Flamp-1",
+            "DELETE /v1/tokens/things/device%2Flamp-1",
             "",
             409,
             "CONFLICT",
@@ -99,25 +99,25 @@ async fn queries_that_no_list_understands() {
 #[tokio::test]
 async fn devices_that_cannot_be() {
     let post = "POST /v1/devices";
-    let long_id = format!(r#"{{"id":"{}","dialect":"fleets"}}"#, "x".repeat(129));
+    let long_id = format!(r#"{{"id":"{}","dialect":"things"}}"#, "x".repeat(129));
     let long_id_shown = format!("id is \"{}…\"; allowed are 1 to 128 of A-Z a-z 0-9 _ . : -", "x".repeat(128));
     let aliases = (0..33).map(|index| format!(r#""n{index}":"x""#)).collect::<Vec<_>>().join(",");
-    let many_aliases = format!(r#"{{"id":"a","dialect":"fleets","aliases":{{{aliases}}}}}"#);
-    let long_alias = format!(r#"{{"id":"a","dialect":"fleets","aliases":{{"fleets.name":"{}"}}}}"#, "x".repeat(257));
-    let big_profile = format!(r#"{{"id":"a","dialect":"fleets","profile":{{"a":"{}"}}}}"#, "x".repeat(65_536));
+    let many_aliases = format!(r#"{{"id":"a","dialect":"things","aliases":{{{aliases}}}}}"#);
+    let long_alias = format!(r#"{{"id":"a","dialect":"things","aliases":{{"things.name":"{}"}}}}"#, "x".repeat(257));
+    let big_profile = format!(r#"{{"id":"a","dialect":"things","profile":{{"a":"{}"}}}}"#, "x".repeat(65_536));
     let big_body = "x".repeat(1_048_577);
-    let deep = format!(r#"{{"id":"a","dialect":"fleets","profile":{{"a":{}1{}}}}}"#, "[".repeat(200), "]".repeat(200));
+    let deep = format!(r#"{{"id":"a","dialect":"things","profile":{{"a":{}1{}}}}}"#, "[".repeat(200), "]".repeat(200));
     refused(&[
         (post, "", 400, "INVALID", "the body is not JSON: EOF while parsing a value at line 1 column 0"),
         (post, "{", 400, "INVALID", "the body is not JSON: EOF while parsing an object at line 1 column 1"),
-        (post, r#"["a","fleets",null,null,{},{},null,null]"#, 400, "INVALID", "the body is not a JSON object"),
+        (post, r#"["a","things",null,null,{},{},null,null]"#, 400, "INVALID", "the body is not a JSON object"),
         (post, "7", 400, "INVALID", "the body is not a JSON object"),
         (post, &big_body, 413, "TOO_LARGE", "the body exceeds 1048576 bytes, the limit"),
         (post, &deep, 400, "INVALID", "profile cannot be read: recursion limit exceeded at line 1 column 132"),
         (post, r#"{"id":"a"}"#, 400, "INVALID", "the body does not fit: missing field `dialect` at line 1 column 10"),
         (
             post,
-            r#"{"id":"a","dialect":"fleets","label":{}}"#,
+            r#"{"id":"a","dialect":"things","label":{}}"#,
             400,
             "INVALID",
             "the body does not fit: unknown field `label`, expected one of `id`, `dialect`, `handler`, `parent`, \
@@ -125,28 +125,28 @@ async fn devices_that_cannot_be() {
         ),
         (
             post,
-            r#"{"id":"a","id":"b","dialect":"fleets"}"#,
+            r#"{"id":"a","id":"b","dialect":"things"}"#,
             400,
             "INVALID",
             "the body does not fit: duplicate field `id` at line 1 column 14",
         ),
         (
             post,
-            r#"{"id":"","dialect":"fleets"}"#,
+            r#"{"id":"","dialect":"things"}"#,
             400,
             "INVALID",
             "id is \"\"; allowed are 1 to 128 of A-Z a-z 0-9 _ . : -",
         ),
         (
             post,
-            r#"{"id":"a b","dialect":"fleets"}"#,
+            r#"{"id":"a b","dialect":"things"}"#,
             400,
             "INVALID",
             "id is \"a b\"; allowed are 1 to 128 of A-Z a-z 0-9 _ . : -",
         ),
         (
             post,
-            r#"{"id":"é","dialect":"fleets"}"#,
+            r#"{"id":"é","dialect":"things"}"#,
             400,
             "INVALID",
             "id is \"é\"; allowed are 1 to 128 of A-Z a-z 0-9 _ . : -",
@@ -154,53 +154,53 @@ async fn devices_that_cannot_be() {
         (post, &long_id, 400, "INVALID", &long_id_shown),
         (
             post,
-            r#"{"id":"a","dialect":"Fleets"}"#,
+            r#"{"id":"a","dialect":"Things"}"#,
             400,
             "INVALID",
-            "dialect is \"Fleets\"; the name of a plugin is a lower-case letter and up to 63 of a-z 0-9 -",
+            "dialect is \"Things\"; the name of a plugin is a lower-case letter and up to 63 of a-z 0-9 -",
         ),
         (
             post,
-            r#"{"id":"a","dialect":"fleets","handler":"../x"}"#,
+            r#"{"id":"a","dialect":"things","handler":"../x"}"#,
             400,
             "INVALID",
             "handler is \"../x\"; the name of a plugin is a lower-case letter and up to 63 of a-z 0-9 -",
         ),
         (
             post,
-            r#"{"id":"a","dialect":"fleets","parent":"a"}"#,
+            r#"{"id":"a","dialect":"things","parent":"a"}"#,
             400,
             "INVALID",
             "parent is the device itself; name its gateway, or leave it out",
         ),
         (post, &many_aliases, 400, "INVALID", "aliases has 33 entries; at most 32 are allowed"),
-        (post, &long_alias, 400, "INVALID", "aliases.fleets.name needs 1 to 256 bytes without control characters"),
+        (post, &long_alias, 400, "INVALID", "aliases.things.name needs 1 to 256 bytes without control characters"),
         (
             post,
-            r#"{"id":"a","dialect":"fleets","labels":{"a b":"x"}}"#,
+            r#"{"id":"a","dialect":"things","labels":{"a b":"x"}}"#,
             400,
             "INVALID",
             "labels has the name \"a b\"; allowed are 1 to 64 of A-Z a-z 0-9 _ . -",
         ),
         (
             post,
-            r#"{"id":"a","dialect":"fleets","labels":{"a":"x\u0000"}}"#,
+            r#"{"id":"a","dialect":"things","labels":{"a":"x\u0000"}}"#,
             400,
             "INVALID",
             "labels.a needs 1 to 256 bytes without control characters",
         ),
-        (post, r#"{"id":"a","dialect":"fleets","profile":[]}"#, 400, "INVALID", "profile is not a JSON object"),
+        (post, r#"{"id":"a","dialect":"things","profile":[]}"#, 400, "INVALID", "profile is not a JSON object"),
         (post, &big_profile, 400, "INVALID", "profile has 65544 bytes; at most 65536 are allowed"),
         (
             post,
-            r#"{"id":"a","dialect":"fleets","credential":{"kind":"password","secret":"short"}}"#,
+            r#"{"id":"a","dialect":"things","credential":{"kind":"password","secret":"short"}}"#,
             400,
             "INVALID",
             "credential.secret has 5 bytes; it needs 8 to 1024",
         ),
         (
             post,
-            r#"{"id":"a","dialect":"fleets","credential":{"kind":"pin","secret":"12345678"}}"#,
+            r#"{"id":"a","dialect":"things","credential":{"kind":"pin","secret":"12345678"}}"#,
             400,
             "INVALID",
             "the body does not fit: unknown variant `pin`, expected `password` or `key` at line 1 column 55",
@@ -208,7 +208,7 @@ async fn devices_that_cannot_be() {
     ])
     .await;
     let bench = Bench::new();
-    let body = b"{\"id\":\"\xff\",\"dialect\":\"fleets\"}".to_vec();
+    let body = b"{\"id\":\"\xff\",\"dialect\":\"things\"}".to_vec();
     let message = "the body is not JSON: invalid unicode code point at line 1 column 8";
     assert_eq!(bench.call(post, body).await, (400, error("INVALID", message)));
 }
@@ -277,14 +277,14 @@ async fn tokens_that_cannot_be() {
     refused(&[
         (
             post,
-            r#"{"dialect":"fleets","account":"a","secret":"1234567"}"#,
+            r#"{"dialect":"things","account":"a","secret":"1234567"}"#,
             400,
             "INVALID",
             "the secret has 7 bytes; it needs 8 to 1024",
         ),
         (
             post,
-            r#"{"dialect":"fleets","account":"a","rights":[1]}"#,
+            r#"{"dialect":"things","account":"a","rights":[1]}"#,
             400,
             "INVALID",
             "the rights cannot be used: they are not a JSON object (invalid type: sequence, expected a map at line 1 \
@@ -292,7 +292,7 @@ async fn tokens_that_cannot_be() {
         ),
         (
             post,
-            r#"{"dialect":"fleets","account":"a:b"}"#,
+            r#"{"dialect":"things","account":"a:b"}"#,
             400,
             "INVALID",
             "account \"a:b\" cannot be used: it contains a colon, which ends the name in Basic authentication",
@@ -306,7 +306,7 @@ async fn tokens_that_cannot_be() {
         ),
         (
             post,
-            r#"{"dialect":"fleets"}"#,
+            r#"{"dialect":"things"}"#,
             400,
             "INVALID",
             "the body does not fit: missing field `account` at line 1 column 20",
