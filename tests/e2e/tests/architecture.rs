@@ -24,10 +24,6 @@ const SDKS: &[&str] = &["dragoman-plugin-sdk", "dragoman-handler-sdk"];
 const PLATFORMS: &[&str] =
     &["huawei", "iotda", "fleets", "emqx", "connio", "csipio", "devicehive", "chirpstack", "the-things"];
 
-/// The one place of the host that may name dialects: the default of `mqtt.dialects` must say in which order they are
-/// asked, and its test.
-const MAY_NAME_PLATFORMS: &[&str] = &["host/daemon/src/config"];
-
 #[test]
 fn crates_of_the_host_depend_only_on_what_they_may() -> anyhow::Result<()> {
     let found = dependencies(&repository())?;
@@ -59,10 +55,7 @@ fn the_host_names_no_platform() -> anyhow::Result<()> {
     let mut found = Vec::new();
     for file in rust_files(&repository().join("host"))? {
         let name = file.strip_prefix(repository())?.display().to_string();
-        if !name.contains("/src/")
-            || name.ends_with("/tests.rs")
-            || MAY_NAME_PLATFORMS.iter().any(|allowed| name.starts_with(allowed))
-        {
+        if !name.contains("/src/") || name.ends_with("/tests.rs") {
             continue;
         }
         let text = fs::read_to_string(&file)?;

@@ -64,7 +64,7 @@ pub(super) fn defaults(folder: &Path) -> Config {
         },
         mqtt: MqttConfig {
             listen: loopback(1883),
-            dialects: vec!["huawei-iotda".to_owned(), "emqx-fleets".to_owned()],
+            dialects: Vec::new(),
             packet_max_bytes: 262_144,
             connections_max: 20_000,
         },
@@ -133,7 +133,7 @@ fn http(section: &Section<'_>, default: &HttpConfig) -> Result<HttpConfig, Confi
 }
 
 fn mqtt(section: &Section<'_>, default: MqttConfig) -> Result<MqttConfig, ConfigError> {
-    let dialects = section.texts("dialects", "the name of a plugin, such as \"emqx-fleets\"", is_plugin_name)?;
+    let dialects = section.texts("dialects", "the name of a plugin, such as \"my-dialect\"", is_plugin_name)?;
     Ok(MqttConfig {
         listen: listen(section, default.listen)?,
         dialects: dialects.unwrap_or(default.dialects),

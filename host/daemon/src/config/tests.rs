@@ -146,7 +146,7 @@ fn a_value_that_does_not_fit_is_refused_with_what_is_allowed() {
     );
     refused(
         "[mqtt]\ndialects = ['emqx-fleets', 'Huawei']",
-        "2: mqtt.dialects[1] is \"Huawei\" (a text); expected the name of a plugin, such as \"emqx-fleets\"",
+        "2: mqtt.dialects[1] is \"Huawei\" (a text); expected the name of a plugin, such as \"my-dialect\"",
     );
     refused("[mqtt]\ndialects = ['a',\n 'a']", "3: mqtt.dialects[1] is \"a\" a second time; name it once");
     refused(

@@ -24,7 +24,8 @@ pub(crate) struct HttpConfig {
 pub(crate) struct MqttConfig {
     /// Default `127.0.0.1:1883`. Port 0 takes a free one.
     pub(crate) listen: SocketAddr,
-    /// Dialects that a connection is offered to, in this order. Default `huawei-iotda`, `emqx-fleets`.
+    /// Dialects that a connection is offered to, in this order. Default empty: every loaded one that claims connections, in
+    /// order of their names.
     pub(crate) dialects: Vec<String>,
     /// Largest packet; the connection of a longer one is closed. Default 262 144.
     pub(crate) packet_max_bytes: usize,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
 use dragoman_mqtt::{BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt};
 use dragoman_store::{MqttSessionRecord, Seq, Write};
-use dragoman_wasm::{CallError, Fault, Plugin, Presented, Secret, Verdict};
+use dragoman_wasm::{CallError, Claim, Fault, Plugin, Presented, Secret, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,8 +127,12 @@ impl Events {
 impl BrokerEvents for Events {
     async fn authenticate(&self, attempt: ConnectAttempt) -> Result<Grant, ConnectRefusal> {
         let catalog = self.gateway.catalog();
-        for name in &self.gateway.config.mqtt.dialects {
-            let Some(plugin) = catalog.get(name).filter(|plugin| plugin.roles().admission) else { continue };
+        let configured = &self.gateway.config.mqtt.dialects;
+        let asked: Vec<&Arc<Plugin>> = match configured.is_empty() {
+            true => catalog.plugins.values().collect(),
+            false => configured.iter().filter_map(|name| catalog.get(name)).collect(),
+        };
+        for plugin in asked.into_iter().filter(|plugin| admits(plugin)) {
             if let Some(grant) = self.ask(plugin, &attempt).await? {
                 return Ok(grant);
             }
@@ -223,6 +227,11 @@ impl BrokerEvents for Events {
     async fn forget_session(&self, client_id: String) {
         self.write(Write::MqttSessionRemove(client_id)).await;
     }
+}
+
+/// Whether connections are offered to a plugin.
+fn admits(plugin: &Plugin) -> bool {
+    plugin.roles().admission && plugin.description().claims.contains(&Claim::Connections)
 }
 
 impl Events {
