@@ -135,6 +135,17 @@ pub enum Planned {
     Fault(Reason),
 }
 
+impl Planned {
+    /// Whether it counts as an attempt: something is dispatched, or would be if the device's dialect had words for it.
+    pub(super) fn is_an_attempt(&self, handled: bool) -> bool {
+        match self {
+            Self::Send { .. } => true,
+            Self::Answered { .. } => handled,
+            Self::Done(_) | Self::Unsupported(_) | Self::Fault(_) => false,
+        }
+    }
+}
+
 /// What became of an attempt's messages at the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandOver {
@@ -227,7 +238,7 @@ pub enum Input {
         /// The execution.
         id: ExecutionId,
     },
-    /// Time passed.
+    /// Time passed. Applies the oldest [`super::Machine::TICK_MAX`] of the deadlines that have passed.
     Tick,
 }
 

@@ -44,6 +44,14 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Deadlines that one [`Input::Tick`] applies at most. What is still due then stays due: as long as
+    /// [`Machine::next_deadline_ms`] tells a time that has passed, the shell ticks again.
+    pub const TICK_MAX: usize = 1_000;
+
+    /// Attempts of one execution, the steps of its handler and all repetitions counted. A plan for one more is not
+    /// taken: the execution ends failed with [`reasons::LIMIT`]. A handler that finishes then, finishes.
+    pub const ATTEMPTS_MAX: u32 = 1_000;
+
     /// A machine with nothing open and nobody online.
     pub fn new(limits: Limits) -> Self {
         Self { limits, book: Book::default(), lanes: Lanes::default(), restored: Vec::new() }
@@ -110,7 +118,8 @@ impl Machine {
         })
     }
 
-    /// When the next [`Input::Tick`] has something to do, in milliseconds since 1970.
+    /// When the next [`Input::Tick`] has something to do, in milliseconds since 1970. In the past where the last one
+    /// left something, see [`Machine::TICK_MAX`].
     pub fn next_deadline_ms(&self) -> Option<u64> {
         self.book.next_deadline_ms()
     }

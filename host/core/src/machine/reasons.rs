@@ -18,12 +18,14 @@ pub const UNDELIVERED: &str = "$UNDELIVERED";
 pub const CANCELED: &str = "$CANCELED";
 /// It gave way to a newer command.
 pub const REPLACED: &str = "$REPLACED";
+/// It was planned as often as one command may be, and has not come to its end.
+pub const LIMIT: &str = "$LIMIT";
 /// It counts as a success, but the device's dialect cannot tell as much as the caller wished to know.
 pub const DELIVERED_ONLY: &str = "$DELIVERED_ONLY";
 
 /// Every code that the machine puts into a record, for tables and tests.
-pub const ALL: [&str; 8] =
-    [EXPIRED_IN_QUEUE, NO_RESPONSE, AWAY, NO_SUBSCRIBER, UNDELIVERED, CANCELED, REPLACED, DELIVERED_ONLY];
+pub const ALL: [&str; 9] =
+    [EXPIRED_IN_QUEUE, NO_RESPONSE, AWAY, NO_SUBSCRIBER, UNDELIVERED, CANCELED, REPLACED, LIMIT, DELIVERED_ONLY];
 
 pub(super) fn expired_in_queue() -> Reason {
     Reason::new(EXPIRED_IN_QUEUE, "the time to live was over before the command could be sent")
@@ -52,6 +54,13 @@ pub(super) fn canceled() -> Reason {
 
 pub(super) fn replaced() -> Reason {
     Reason::new(REPLACED, "a newer command took its place in a full queue")
+}
+
+pub(super) fn limit(attempts_max: u32) -> Reason {
+    Reason::new(
+        LIMIT,
+        format!("the command took {attempts_max} attempts, the limit for one command, and has not come to its end"),
+    )
 }
 
 pub(super) fn delivered_only() -> Reason {

@@ -22,14 +22,25 @@ pub(super) enum Ending {
 impl Machine {
     /// Begins the turn of everything whose turn has come, first submitted first.
     pub(super) fn serve(&mut self, now_ms: u64, device: &DeviceId, effects: &mut Vec<Effect>) {
-        while let Some(id) = self.lanes.next(device) {
-            let Some(record) = self.record(&id) else { return };
-            if now_ms >= record.deadline_ms {
-                self.time_out(now_ms, &id, effects);
-            } else {
-                self.begin(&id, effects);
-            }
+        while let Some(expired) = self.serve_within_time(now_ms, device, effects) {
+            self.time_out(now_ms, &expired, effects);
         }
+    }
+
+    /// The same up to the first that is past its time, which is told and has yet to be ended.
+    pub(super) fn serve_within_time(
+        &mut self,
+        now_ms: u64,
+        device: &DeviceId,
+        effects: &mut Vec<Effect>,
+    ) -> Option<ExecutionId> {
+        while let Some(id) = self.lanes.next(device) {
+            if now_ms >= self.record(&id)?.deadline_ms {
+                return Some(id);
+            }
+            self.begin(&id, effects);
+        }
+        None
     }
 
     fn begin(&mut self, id: &ExecutionId, effects: &mut Vec<Effect>) {

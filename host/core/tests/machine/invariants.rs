@@ -36,6 +36,8 @@ fn check_record(record: &Execution) {
     assert!(record.correlations.len() <= Execution::CORRELATIONS_MAX, "{id} keeps too many keys");
     assert!(record.step_attempt <= record.attempt, "{id} is at a step to come");
     assert!(record.lost < record.options.attempts, "{id} was lost too often");
+    // One more where an answer came while a repetition was being planned.
+    assert!(record.attempt <= Machine::ATTEMPTS_MAX + 1, "{id} was planned too often");
     let out = matches!(record.phase, Phase::HandingOver | Phase::AwaitingReply);
     assert!(out || record.step_deadline_ms.is_none(), "{id} waits for a step that is not out");
     assert!(record.phase != Phase::HandingOver || !record.told.sent, "{id} is with a broker and on its way to it");

@@ -3,6 +3,7 @@
 
 mod common;
 mod invariants;
+mod limits;
 mod model;
 mod reference;
 mod refusals;

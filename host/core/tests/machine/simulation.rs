@@ -168,6 +168,8 @@ fn check_coverage(coverage: &Coverage) {
     for (state, code) in ends {
         assert!(coverage.ends.contains(&(state, code.map(str::to_owned))), "no run ended {state:?} with {code:?}");
     }
-    assert!(reasons::ALL.iter().all(|code| ends.iter().any(|(_, met)| *met == Some(*code))), "a code is not covered");
+    // No life here is long enough for the limit of attempts; the table and a scenario reach it.
+    let mut codes = reasons::ALL.iter().filter(|code| **code != reasons::LIMIT);
+    assert!(codes.all(|code| ends.iter().any(|(_, met)| *met == Some(*code))), "a code is not covered");
     assert!(coverage.crashes > 0 && coverage.turned_back, "no run crashed, or turned its clock back");
 }

@@ -4,7 +4,9 @@
 //! `UPDATE_EXPECT=1` writes the table anew; what it says is then to be read as part of the change.
 
 use crate::common::*;
-use dragoman_core::{Answer, HandOver, Input, Outcome, Phase, Planned, Report, Stage, State, Submission, WhenAway};
+use dragoman_core::{
+    Answer, HandOver, Input, Machine, Outcome, Phase, Planned, Report, Stage, State, Submission, WhenAway,
+};
 use expect_test::expect_file;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -226,6 +228,14 @@ const SITUATIONS: &[(&str, Setup)] = &[
     ("handler: the second step was lost, and is being planned again", |b| {
         second_step_planned(b);
         b.lost("x", 2);
+    }),
+    ("handler: the last step that it may plan is answered", |b| {
+        planning(b, handled);
+        for attempt in 1..=Machine::ATTEMPTS_MAX {
+            let frames = vec![intent("asked")];
+            let plan = Planned::Answered { outcome: succeeded(), frames, handler_state: None, digests: Vec::new() };
+            b.planned("x", attempt, plan);
+        }
     }),
     ("it has just succeeded", |b| {
         awaiting(b, 1, as_it_is);

@@ -17,6 +17,16 @@ impl Reference {
             self.turns(&device);
             return STALE;
         }
+        let one_more = match plan {
+            Planned::Send { .. } => true,
+            Planned::Answered { .. } => item.handled(),
+            _ => false,
+        };
+        if one_more && attempt > 1_000 {
+            self.end(i, State::Failed, Some(reasons::LIMIT), true);
+            self.turns(&device);
+            return STALE;
+        }
         let repeated = item.doing == Doing::Planning && item.attempt > 0;
         let begin = |item: &mut Item, now_ms: u64, patience_ms: Option<u32>| {
             item.attempt = attempt;

@@ -147,10 +147,16 @@ impl Reference {
 
     /// Whose turn it is, until it is nobody's.
     fn turns(&mut self, device: &str) {
+        while let Some(i) = self.turns_within_time(device) {
+            self.time_out(i);
+        }
+    }
+
+    /// Up to the first that is past its time, which is told.
+    fn turns_within_time(&mut self, device: &str) -> Option<usize> {
         while let Some(i) = self.next(device) {
             if self.now_ms >= self.items[i].due_ms {
-                self.time_out(i);
-                continue;
+                return Some(i);
             }
             let signs = self.signs_of(self.items[i].wish.holder.as_str());
             let item = &mut self.items[i];
@@ -159,6 +165,7 @@ impl Reference {
             item.shuts_window = item.wish.options.window != Stage::Accepted;
             self.effects.push(format!("plan {} {}", item.wish.id, item.attempt + 1));
         }
+        None
     }
 
     fn next(&self, device: &str) -> Option<usize> {
@@ -300,13 +307,14 @@ impl Reference {
     }
 
     pub(crate) fn tick(&mut self) -> Verdict {
-        while let Some((due_ms, _, i)) = self.due().into_iter().min() {
+        for _ in 0..1_000 {
+            let Some((due_ms, _, i)) = self.due().into_iter().min() else { break };
             if due_ms > self.now_ms {
                 break;
             }
             if self.now_ms >= self.items[i].due_ms {
                 self.time_out(i);
-                self.turns(self.items[i].wish.device.as_str().to_owned().as_str());
+                self.turns_within_time(self.items[i].wish.device.as_str().to_owned().as_str());
             } else {
                 self.resume(i, Event::Silence, None, "silence");
             }
