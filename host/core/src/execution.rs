@@ -173,7 +173,8 @@ pub enum Phase {
 /// What is known of one attempt. Each of them happens at most once, in any order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Told {
-    /// A broker has all of it: its [`Event::Sent`] is in the history.
+    /// A broker has all of it, or had some of it that the device heard of when the process stopped: its
+    /// [`Event::Sent`] is in the history.
     pub sent: bool,
     /// The device has it: its [`Event::Acked`] is in the history.
     pub acked: bool,

@@ -3,6 +3,7 @@
 use super::Machine;
 use super::input::Effect;
 use crate::execution::{Execution, Phase, Stage};
+use crate::intent::ExecutionId;
 
 impl Machine {
     /// Takes over an execution that was open when the process stopped, before the first input. What it waited for is
@@ -18,8 +19,10 @@ impl Machine {
     /// Lanes are in the order in which executions were created, and where that is the same in the order of the calls of
     /// [`Machine::restore`]. Nobody is online. Plans are asked for again. What was being handed over waits for the
     /// shell to send its outbox again and answer [`super::Input::HandedOver`], or [`super::Input::Lost`] where it has
-    /// nothing to send. What is past its time ends with the next [`super::Input::Tick`].
+    /// nothing to send. Where the device has shown that it has some of it, it is not sent again: it counts as sent, and
+    /// goes on waiting for the device. What is past its time ends with the next [`super::Input::Tick`].
     pub fn recovered(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let mut heard = Vec::new();
         let mut restored = std::mem::take(&mut self.restored);
         restored.sort_by_key(|execution| execution.created_ms);
         for execution in restored {
@@ -27,8 +30,23 @@ impl Machine {
             if let Some(effect) = ask_again(&execution).filter(|_| within_time) {
                 effects.push(effect);
             }
+            if execution.phase == Phase::HandingOver && execution.told.heard {
+                heard.push(execution.id.clone());
+            }
             self.put_back(execution);
         }
+        for id in heard {
+            self.count_as_sent(now_ms, &id, effects);
+        }
+    }
+
+    /// The device answered before the broker did, and the process stopped in between: the broker's answer will never
+    /// come. How many receipts there should have been was part of it, so those that are missing are not waited for;
+    /// that the device has all of it is known only where it said so itself.
+    fn count_as_sent(&mut self, now_ms: u64, id: &ExecutionId, effects: &mut Vec<Effect>) {
+        self.book.amend(id, |record| record.phase = Phase::AwaitingReply);
+        self.note_sent(now_ms, id);
+        self.conclude_if_reached(now_ms, id, effects);
     }
 
     fn put_back(&mut self, execution: Execution) {

@@ -5,6 +5,7 @@ mod common;
 mod invariants;
 mod limits;
 mod model;
+mod recovery;
 mod reference;
 mod refusals;
 mod scenarios;

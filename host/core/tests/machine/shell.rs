@@ -220,6 +220,10 @@ impl Shell {
         for effect in &effects {
             self.begin(effect);
         }
+        // Some shells send their outbox again, others have a broker that lost everything with the process.
+        if self.world.rng.percent(50) {
+            self.disk.outbox.clear();
+        }
         let orphans = self.disk.records.values().filter(|record| {
             record.phase == Phase::HandingOver && !self.disk.outbox.contains_key(&(record.id.clone(), record.attempt))
         });
@@ -227,6 +231,10 @@ impl Shell {
         for (id, attempt) in orphans {
             let why = "the process stopped".to_owned();
             self.apply(&Input::Lost { id, attempt, why });
+        }
+        for record in self.names.iter().filter_map(|id| self.machine.get(id)) {
+            let comes = self.disk.outbox.contains_key(&(record.id.clone(), record.attempt));
+            assert!(comes || record.phase != Phase::HandingOver, "{} waits for a broker for ever", record.id);
         }
     }
 
