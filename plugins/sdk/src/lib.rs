@@ -21,13 +21,11 @@ pub use bindings::dragoman::gateway::devices::Registration;
 pub use bindings::dragoman::gateway::executions::{Correlation, Page, Report, Selection, WhenAway};
 pub use bindings::dragoman::gateway::host::Severity;
 pub use bindings::dragoman::gateway::types::{
-    Delivery, Device, Error, Execution, Intent, Invocation, Message, Outcome, Payload, Property, PropertyName, Reason,
-    Session, Stage, State,
+    Delivery, Device, Error, Execution, Intent, Invocation, Message, Outcome, Payload, Policy, Property, PropertyName,
+    Reason, Session, Settlement, Stage, State, Subscription, Wait,
 };
-pub use bindings::exports::dragoman::gateway::admission::{
-    Grant, Policy, Refusal as ConnectRefusal, Subscription, Verdict,
-};
-pub use bindings::exports::dragoman::gateway::northbound::{Decision, Presented, Request, Response, Settlement, Wait};
+pub use bindings::exports::dragoman::gateway::admission::{Grant, Refusal as ConnectRefusal, Verdict};
+pub use bindings::exports::dragoman::gateway::northbound::{Decision, Presented, Request, Response};
 pub use bindings::exports::dragoman::gateway::plugin::{Claim, Description, Overflow, Queue};
 pub use bindings::exports::dragoman::gateway::southbound::{Audience, Dispatched, Outgoing};
 pub use dialect::Dialect;

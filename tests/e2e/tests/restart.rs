@@ -13,7 +13,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Answers as a lockbox does, but keeps the answers to itself: the test gives them when it wants to.
 struct Withholding {
     inner: FleetsFirmware,
-    answers: tokio::sync::mpsc::UnboundedSender<Publish>,
+    /// What was asked, and the answer to it.
+    answers: tokio::sync::mpsc::UnboundedSender<(Value, Publish)>,
 }
 
 impl Firmware for Withholding {
@@ -27,8 +28,9 @@ impl Firmware for Withholding {
 
     fn receive(&self, model: &mut Model, topic: &str, payload: &[u8]) -> Option<Publish> {
         let answer = self.inner.receive(model, topic, payload)?;
+        let request = serde_json::from_slice(payload).unwrap_or_default();
         // The test has ended when nobody takes the answer.
-        let _ = self.answers.send(answer);
+        let _ = self.answers.send((request, answer));
         None
     }
 }
@@ -46,15 +48,14 @@ async fn a_conversation_survives_a_kill_between_any_two_steps() -> anyhow::Resul
 
     let mut steps: Vec<String> = Vec::new();
     while world.fleets.execution(&id).await?["status"] == "SENT" {
-        let Ok(Some(answer)) = tokio::time::timeout(LOOK_AGAIN, withheld.recv()).await else { continue };
-        let (_, request) = devices::received(&mut device).await?;
+        let Ok(Some((request, answer))) = tokio::time::timeout(LOOK_AGAIN, withheld.recv()).await else { continue };
         let action = request["action"].as_str().unwrap_or_default().to_owned();
         if steps.last() != Some(&action) {
             steps.push(action);
             // A step that the device has not acknowledged would be sent again, at most three times in all.
             wait::until("the device's receipt of the step", SOON, || async {
                 let execution = world.admin.execution(&id).await?.unwrap_or_default();
-                Ok((receipts(&execution) == steps.len()).then_some(()))
+                Ok((receipts(&execution) >= steps.len()).then_some(()))
             })
             .await?;
             world.daemon.kill().await?;

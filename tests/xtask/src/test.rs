@@ -37,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
     // A filter may name tests of the plugins or of the documentation only.
     let when_none = if filter.is_some() { "--no-tests=warn" } else { "--no-tests=fail" };
     say("running the tests of the gateway");
-    let mut command = with_environment(workspace.cargo(["nextest", "run", "--workspace", when_none]));
+    let mut command = with_environment(workspace.cargo(["nextest", "run", "--workspace", "--no-fail-fast", when_none]));
     process::run(command.args(filter))?;
     say("measuring memory and start-up, alone on the machine");
     let mut command =
