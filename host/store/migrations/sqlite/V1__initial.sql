@@ -22,6 +22,8 @@ CREATE TABLE execution (
 
 CREATE INDEX execution_device ON execution (device);
 CREATE INDEX execution_origin ON execution (origin);
+-- Like every index it ends in the row, so each state of an origin is in order of creation.
+CREATE INDEX execution_origin_state ON execution (origin, state);
 CREATE INDEX execution_alias ON execution (origin, device, alias) WHERE alias IS NOT NULL;
 CREATE INDEX execution_idempotency ON execution (origin, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX execution_open ON execution (row) WHERE ended_ms IS NULL;

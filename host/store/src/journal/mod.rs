@@ -26,7 +26,8 @@ pub struct JournalOptions {
     pub pending_max: usize,
     /// Devices, and as many aliases, that are kept in memory.
     pub cached_devices: usize,
-    /// Reads that may be at the database at once; as many threads at most are busy with them.
+    /// Reads that may be at the database at once; as many threads at most are busy with them. Above one, queries may
+    /// take all places but one, which is left for point reads.
     pub concurrent_reads: usize,
     /// After how long relaxed writes are on the disk at the latest, in milliseconds.
     pub relaxed_sync_ms: u64,
@@ -59,7 +60,10 @@ struct Shared {
     /// Rung when there is something for the writer.
     work: Condvar,
     progress: watch::Sender<Progress>,
-    reads: Semaphore,
+    /// Everything that is at the database to read.
+    reads: Arc<Semaphore>,
+    /// Those of them that may take long. One fewer, so that a place is left for point reads.
+    queries: Arc<Semaphore>,
     /// Held while aliases are checked and devices appended.
     device_writes: tokio::sync::Mutex<()>,
 }
@@ -94,7 +98,8 @@ impl Journal {
     /// Where the system gives no thread.
     pub fn start(backend: Arc<dyn Backend>, options: JournalOptions) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            reads: Semaphore::new(options.concurrent_reads.max(1)),
+            reads: Arc::new(Semaphore::new(options.concurrent_reads.max(1))),
+            queries: Arc::new(Semaphore::new(options.concurrent_reads.saturating_sub(1).max(1))),
             state: Mutex::new(State {
                 appended: 0,
                 pending: Vec::new(),

@@ -206,7 +206,15 @@ impl Journal {
     ) -> Result<T, StoreError> {
         let seq = Seq(self.shared().lock().appended);
         self.committed(seq).await?;
-        self.read(read).await
+        // First in the line of the queries, so that those that wait take no place from point reads.
+        let Ok(place) = Arc::clone(&self.shared().queries).acquire_owned().await else {
+            return Err(JournalError::Closed.into());
+        };
+        self.read(move |backend| {
+            let _place = place;
+            read(backend)
+        })
+        .await
     }
 
     /// Reads what is committed, on a thread that may block.
@@ -216,11 +224,91 @@ impl Journal {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(self.shared());
         // Bounded here, so that slow reads do not pile up as threads.
-        let Ok(_permit) = self.shared().reads.acquire().await else {
+        let Ok(place) = Arc::clone(&shared.reads).acquire_owned().await else {
             return Err(JournalError::Closed.into());
         };
-        tokio::task::spawn_blocking(move || read(&*shared.backend))
-            .await
-            .map_err(|_| StoreError::from(JournalError::BrokenOff))?
+        let run = move || {
+            // Held by the thread and not by the caller: the read runs on when the caller is gone.
+            let _place = place;
+            read(&*shared.backend)
+        };
+        tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::from(JournalError::BrokenOff))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::JournalOptions;
+    use crate::sqlite::{SqliteBackend, SqliteOptions};
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn journal(concurrent_reads: usize) -> (tempfile::TempDir, Journal) {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = SqliteBackend::open(folder.path().join("store.db"), &SqliteOptions::default()).unwrap();
+        let options = JournalOptions { concurrent_reads, ..JournalOptions::default() };
+        (folder, Journal::start(Arc::new(backend), options).unwrap())
+    }
+
+    /// A read that says when it runs, and then waits to be let go on.
+    fn gated() -> (
+        impl FnOnce(&dyn Backend) -> Result<(), StoreError> + Send + 'static,
+        oneshot::Receiver<()>,
+        std::sync::mpsc::Sender<()>,
+    ) {
+        let (started, has_started) = oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel();
+        let read = move |_: &dyn Backend| {
+            started.send(()).unwrap();
+            // Also ends when the test does.
+            let _ = may_go_on.recv();
+            Ok(())
+        };
+        (read, has_started, go_on)
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_is_gone_leaves_its_place_to_the_read_that_runs_on() {
+        let (_folder, journal) = journal(1);
+        let (read, has_started, go_on) = gated();
+        let caller = tokio::spawn({
+            let journal = journal.clone();
+            async move { journal.query(read).await }
+        });
+        has_started.await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!(journal.shared().reads.available_permits(), 0);
+        assert_eq!(journal.shared().queries.available_permits(), 0);
+
+        go_on.send(()).unwrap();
+        tokio::time::timeout(LONG, journal.outbox()).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn queries_leave_a_place_for_point_reads() {
+        let (_folder, journal) = journal(2);
+        let (slow, has_started, go_on) = gated();
+        let first = tokio::spawn({
+            let journal = journal.clone();
+            async move { journal.query(slow).await }
+        });
+        has_started.await.unwrap();
+        let (slow, _, go_on_too) = gated();
+        let mut second = std::pin::pin!(journal.query(slow));
+        let id = ExecutionId::new("none");
+        let found = tokio::select! {
+            biased;
+            _ = &mut second => panic!("the second query had no place"),
+            found = tokio::time::timeout(LONG, journal.execution(&id)) => found,
+        };
+        assert!(found.expect("a point read waits for the queries").unwrap().is_none());
+        drop((go_on, go_on_too));
+        first.await.unwrap().unwrap();
     }
 }

@@ -7,24 +7,18 @@ use crate::record::state_word;
 use crate::selection::{PAGE_MAX, Page, Selection};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use std::collections::BTreeSet;
 
 /// A statement and what is bound to it, in order.
 struct Query {
-    from_where: String,
+    text: String,
     values: Vec<Value>,
 }
 
 pub(super) fn page(db: &Connection, selection: &Selection) -> Result<Page, Problem> {
-    let Query { mut from_where, mut values } = query(selection);
-    if let Some(after) = &selection.after {
-        let row: i64 = after.parse().map_err(|_| StoreError::BadCursor(after.clone()))?;
-        from_where.push_str(if selection.newest_first { " AND e.row < ?" } else { " AND e.row > ?" });
-        values.push(Value::Integer(row));
-    }
     let limit = selection.limit.clamp(1, PAGE_MAX) as usize;
-    let order = if selection.newest_first { "DESC" } else { "ASC" };
-    let sql = format!("SELECT e.id, e.body, e.row {from_where} ORDER BY e.row {order} LIMIT {}", limit + 1);
-    let mut find = db.prepare_cached(&sql)?;
+    let Query { text, values } = page_query(selection, limit + 1)?;
+    let mut find = db.prepare_cached(&text)?;
     let mut rows = find.query(params_from_iter(values))?;
     let mut page = Page::default();
     let mut last = 0_i64;
@@ -40,18 +34,79 @@ pub(super) fn page(db: &Connection, selection: &Selection) -> Result<Page, Probl
 }
 
 pub(super) fn count(db: &Connection, selection: &Selection, up_to: u64) -> Result<u64, Problem> {
-    let Query { from_where, mut values } = query(selection);
-    values.push(Value::Integer(int(up_to)));
-    let sql = format!("SELECT count(*) FROM (SELECT 1 {from_where} LIMIT ?)");
-    let count: i64 = db.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))?;
+    let Query { text, values } = count_query(selection, up_to);
+    let count: i64 = db.prepare_cached(&text)?.query_row(params_from_iter(values), |row| row.get(0))?;
     Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Reads `rows` executions behind the selection's place.
+fn page_query(selection: &Selection, rows: usize) -> Result<Query, StoreError> {
+    let place = |after: &String| after.parse::<i64>().map_err(|_| StoreError::BadCursor(after.clone()));
+    let after = selection.after.as_ref().map(place).transpose()?;
+    let (behind, order) = if selection.newest_first { ("<", "DESC") } else { (">", "ASC") };
+    if let Some(origin) = origin_and_states(selection) {
+        return Ok(states_query(selection, origin, after, rows));
+    }
+    let Query { mut text, mut values } = filter(selection);
+    // The row as the leading table has it, or SQLite does not see that the rows come in order and sorts them all.
+    let by_label = selection.device.is_none() && !selection.labels.is_empty();
+    let by = if by_label { "l.execution" } else { "e.row" };
+    if let Some(row) = after {
+        text.push_str(&format!(" AND {by} {behind} ?"));
+        values.push(Value::Integer(row));
+    }
+    Ok(Query { text: format!("SELECT e.id, e.body, e.row {text} ORDER BY {by} {order} LIMIT {rows}"), values })
+}
+
+/// Takes as many rows as the page has from each state, where they are in order, and the page from those: what it costs
+/// does not grow with the table.
+fn states_query(selection: &Selection, origin: &str, after: Option<i64>, rows: usize) -> Query {
+    let (behind, order) = if selection.newest_first { ("<", "DESC") } else { (">", "ASC") };
+    let mut values = Vec::new();
+    let mut parts = Vec::new();
+    for word in state_words(selection) {
+        values.push(Value::Text(origin.to_owned()));
+        let mut place = String::new();
+        if let Some(row) = after {
+            place = format!(" AND row {behind} ?");
+            values.push(Value::Integer(row));
+        }
+        parts.push(format!(
+            "SELECT row FROM (SELECT row FROM execution INDEXED BY execution_origin_state \
+             WHERE origin = ? AND state = '{word}'{place} ORDER BY row {order} LIMIT {rows})"
+        ));
+    }
+    let parts = parts.join(" UNION ALL ");
+    let text = format!(
+        "SELECT e.id, e.body, e.row FROM execution e WHERE e.row IN ({parts}) ORDER BY e.row {order} LIMIT {rows}"
+    );
+    Query { text, values }
+}
+
+fn count_query(selection: &Selection, up_to: u64) -> Query {
+    let Query { text, mut values } = filter(selection);
+    values.push(Value::Integer(int(up_to)));
+    Query { text: format!("SELECT count(*) FROM (SELECT 1 {text} LIMIT ?)"), values }
+}
+
+/// The origin, where it and states are all that is asked for.
+fn origin_and_states(selection: &Selection) -> Option<&str> {
+    let nothing_else = selection.device.is_none() && selection.labels.is_empty();
+    selection.origin.as_deref().filter(|_| nothing_else && !selection.states.is_empty())
+}
+
+/// Each state once. Words of our own, so they can stand in the text and the statement keeps its place in the cache.
+fn state_words(selection: &Selection) -> BTreeSet<&'static str> {
+    selection.states.iter().map(|state| state_word(*state)).collect()
 }
 
 /// Goes along the index that leaves the least: a device has few executions, a label more, a dialect many. SQLite knows
 /// no sizes without `ANALYZE`, so it is told. Each of these indexes gives rows in order of creation.
-fn query(selection: &Selection) -> Query {
+fn filter(selection: &Selection) -> Query {
     let mut values = Vec::new();
-    let only_open = !selection.states.is_empty() && selection.states.iter().all(|state| !state.is_final());
+    let by_state = origin_and_states(selection).is_some();
+    // Where the states are an index's, the time of the end would have to be fetched from the table.
+    let only_open = !by_state && !selection.states.is_empty() && selection.states.iter().all(|state| !state.is_final());
     let mut labels = selection.labels.iter();
     let mut text = String::new();
     if selection.device.is_some() {
@@ -61,6 +116,8 @@ fn query(selection: &Selection) -> Query {
             "FROM execution_label l CROSS JOIN execution e ON e.row = l.execution WHERE l.name = ? AND l.value = ?",
         );
         values.extend([Value::Text(name.clone()), Value::Text(value.clone())]);
+    } else if by_state {
+        text.push_str("FROM execution e INDEXED BY execution_origin_state WHERE TRUE");
     } else if only_open {
         text.push_str("FROM execution e INDEXED BY execution_open WHERE TRUE");
     } else if selection.origin.is_some() {
@@ -80,8 +137,7 @@ fn query(selection: &Selection) -> Query {
         text.push_str(" AND e.ended_ms IS NULL");
     }
     if !selection.states.is_empty() {
-        // Words of our own, so they can stand in the text and the statement keeps its place in the cache.
-        let words: Vec<String> = selection.states.iter().map(|state| format!("'{}'", state_word(*state))).collect();
+        let words: Vec<String> = state_words(selection).into_iter().map(|word| format!("'{word}'")).collect();
         text.push_str(&format!(" AND e.state IN ({})", words.join(", ")));
     }
     for (name, value) in labels {
@@ -90,5 +146,54 @@ fn query(selection: &Selection) -> Query {
         );
         values.extend([Value::Text(name.clone()), Value::Text(value.clone())]);
     }
-    Query { from_where: text, values }
+    Query { text, values }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::sqlite::{SqliteBackend, SqliteOptions};
+    use dragoman_core::{Attributes, DeviceId, State};
+
+    fn plan(db: &Connection, query: Query) -> String {
+        let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {}", query.text)).unwrap();
+        let lines = explain.query_map(params_from_iter(query.values), |row| row.get::<_, String>("detail")).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    #[test]
+    fn no_selection_walks_the_table_or_sorts_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = SqliteBackend::open(folder.path().join("store.db"), &SqliteOptions::default()).unwrap();
+        let writer = backend.writer();
+        let db = writer.connection();
+        let origin = Selection { origin: Some("aws".into()), limit: 10, ..Selection::default() };
+        let one_state = Selection { states: vec![State::Sent], ..origin.clone() };
+        let states = Selection { states: vec![State::Sent, State::Failed], ..origin.clone() };
+        let device = Selection { device: Some(DeviceId::new("lamp")), limit: 10, ..Selection::default() };
+        let mut labels = Attributes::default();
+        labels.push(("room".into(), "hall".into()));
+        let label = Selection { labels, limit: 10, ..Selection::default() };
+        for (selection, by) in [
+            (origin, "USING INDEX execution_origin (origin=?"),
+            (one_state, "USING COVERING INDEX execution_origin_state (origin=? AND state=?"),
+            (states, "USING COVERING INDEX execution_origin_state (origin=? AND state=?"),
+            (device, "USING INDEX execution_device (device=?"),
+            (label, "SEARCH l USING PRIMARY KEY (name=? AND value=?"),
+        ] {
+            for newest_first in [false, true] {
+                for after in [None, Some("7".to_owned())] {
+                    let selection = Selection { newest_first, after, ..selection.clone() };
+                    let page = plan(db, page_query(&selection, 11).unwrap());
+                    assert!(page.contains(by), "{selection:?}: {page}");
+                    assert!(!page.contains("SCAN e") && !page.contains("TEMP B-TREE"), "{selection:?}: {page}");
+                }
+            }
+            let count = plan(db, count_query(&selection, 100));
+            let by = by.replace("USING INDEX", "USING COVERING INDEX");
+            assert!(count.contains(&by) && !count.contains("SCAN e"), "{selection:?}: {count}");
+        }
+    }
 }
