@@ -3,9 +3,9 @@
 use super::verified::Verified;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 /// OWASP's parameters with the least memory that is advised together with three passes: 12 MiB for each at once.
@@ -29,11 +29,18 @@ pub(super) enum PasswordError {
 
 /// Hashes and checks passwords.
 pub(super) struct Passwords {
-    working: Semaphore,
-    admitted: Semaphore,
+    working: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
     verified: Mutex<Verified>,
     /// Of no password: what an account that does not exist is checked against.
     nobody: String,
+}
+
+/// The right to work on one hash. It goes with the work to its thread, because the work runs on when the caller that
+/// waited for it is gone.
+struct Turn {
+    _admitted: OwnedSemaphorePermit,
+    _working: OwnedSemaphorePermit,
 }
 
 /// A stored password and what was presented for it.
@@ -51,8 +58,8 @@ impl Passwords {
         let mut random = Zeroizing::new([0_u8; 32]);
         getrandom::fill(random.as_mut_slice()).map_err(|error| PasswordError::Broken(error.to_string()))?;
         Ok(Self {
-            working: Semaphore::new(AT_ONCE_MAX),
-            admitted: Semaphore::new(WAITING_MAX),
+            working: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            admitted: Arc::new(Semaphore::new(WAITING_MAX)),
             verified: Mutex::new(Verified::new().map_err(PasswordError::Broken)?),
             nobody: hash(random.as_slice())?,
         })
@@ -78,13 +85,12 @@ impl Passwords {
             .map_err(|_| PasswordError::Broken("the stored password is no text".to_owned()))?
             .to_owned();
         let secret = Zeroizing::new(attempt.secret.to_vec());
-        let _admitted = self.admitted.try_acquire().map_err(|_| PasswordError::Busy)?;
-        let _working = self.working.acquire().await.map_err(|_| PasswordError::Busy)?;
+        let turn = self.turn().await?;
         // Many calls of one client may have waited for the first of them.
         if self.verified().knows(mark, Instant::now()) {
             return Ok(true);
         }
-        let right = blocking(move || verify(&stored, &secret)).await??;
+        let right = blocking(turn, move || verify(&stored, &secret)).await??;
         if right {
             self.verified().remember(mark, Instant::now());
         }
@@ -98,9 +104,15 @@ impl Passwords {
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let _admitted = self.admitted.try_acquire().map_err(|_| PasswordError::Busy)?;
-        let _working = self.working.acquire().await.map_err(|_| PasswordError::Busy)?;
-        blocking(work).await
+        let turn = self.turn().await?;
+        blocking(turn, work).await
+    }
+
+    /// Waits in the queue, or is refused where that is full.
+    async fn turn(&self) -> Result<Turn, PasswordError> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let working = Arc::clone(&self.working).acquire_owned().await.map_err(|_| PasswordError::Busy)?;
+        Ok(Turn { _admitted: admitted, _working: working })
     }
 
     fn verified(&self) -> std::sync::MutexGuard<'_, Verified> {
@@ -114,8 +126,15 @@ impl Passwords {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| PasswordError::Broken(error.to_string()))
+async fn blocking<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, PasswordError> {
+    let run = move || {
+        let _turn = turn;
+        work()
+    };
+    tokio::task::spawn_blocking(run).await.map_err(|error| PasswordError::Broken(error.to_string()))
 }
 
 fn argon2() -> Result<Argon2<'static>, PasswordError> {
@@ -139,5 +158,40 @@ fn verify(stored: &str, secret: &[u8]) -> Result<bool, PasswordError> {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::Password) => Ok(false),
         Err(error) => Err(PasswordError::Broken(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn a_caller_that_is_gone_leaves_its_turn_to_the_work_that_runs_on() {
+        let passwords = Arc::new(Passwords::new().unwrap());
+        let (started, has_started) = oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let caller = tokio::spawn({
+            let passwords = Arc::clone(&passwords);
+            async move {
+                let work = move || {
+                    started.send(()).unwrap();
+                    may_go_on.recv().unwrap();
+                };
+                passwords.work(work).await
+            }
+        });
+        has_started.await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!(passwords.working.available_permits(), AT_ONCE_MAX - 1);
+        assert_eq!(passwords.admitted.available_permits(), WAITING_MAX - 1);
+
+        go_on.send(()).unwrap();
+        let all = passwords.working.acquire_many(u32::try_from(AT_ONCE_MAX).unwrap());
+        drop(tokio::time::timeout(Duration::from_secs(30), all).await.unwrap().unwrap());
     }
 }

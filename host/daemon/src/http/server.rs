@@ -6,13 +6,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long a client may take to send the head of a request.
 const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long what was sent may wait for the client to take it, before the system ends the connection.
+#[cfg(target_os = "linux")]
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// At most one warning in this time says that all connections are taken.
+const FULL_WARNING_EVERY: Duration = Duration::from_secs(60);
 
 /// Bounds of one listener.
 #[derive(Clone, Debug)]
@@ -47,7 +53,11 @@ impl Server {
     pub async fn run(self, router: Router, mut stop: watch::Receiver<bool>) {
         let permits = Arc::new(Semaphore::new(self.limits.connections_max));
         let mut connections = JoinSet::new();
+        let mut warned_at = None;
         loop {
+            if permits.available_permits() == 0 {
+                self.report_full(&mut warned_at);
+            }
             let permit = tokio::select! {
                 permit = permits.clone().acquire_owned() => permit,
                 () = turned_true(&mut stop) => break,
@@ -67,8 +77,7 @@ impl Server {
                     continue;
                 }
             };
-            // Without it, an answer in two writes waits for the client's delayed acknowledgement (40 ms).
-            if let Err(error) = stream.set_nodelay(true) {
+            if let Err(error) = prepare(&stream) {
                 tracing::debug!(%error, "the client was gone before it was served");
                 continue;
             }
@@ -98,10 +107,52 @@ impl Server {
         drop(self.listener);
         while connections.join_next().await.is_some() {}
     }
+
+    /// Counts that the next client has to wait for one that leaves, and says so now and then.
+    fn report_full(&self, warned_at: &mut Option<Instant>) {
+        metrics::counter!("dragoman_http_connections_full_total").increment(1);
+        if warned_at.is_some_and(|at| at.elapsed() < FULL_WARNING_EVERY) {
+            return;
+        }
+        *warned_at = Some(Instant::now());
+        tracing::warn!(
+            limit = self.limits.connections_max,
+            "all HTTP connections are taken, further clients wait; look for clients that keep theirs, or raise the limit"
+        );
+    }
+}
+
+/// Sets what every accepted socket needs.
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    // Without it, an answer in two writes waits for the client's delayed acknowledgement (40 ms).
+    stream.set_nodelay(true)?;
+    // Without it, a client that does not read its answer keeps its connection for ever. Other systems have no such
+    // option.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))?;
+    Ok(())
 }
 
 /// Resolves when the value is true, or when nobody is left who could set it. Nothing of the channel is held over an
 /// await of the caller's, which `wait_for`'s own result would be.
 pub async fn turned_true(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_socket_ends_when_its_client_does_not_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        prepare(&stream).unwrap();
+        assert!(stream.nodelay().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket2::SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNREAD_TIMEOUT));
+    }
 }

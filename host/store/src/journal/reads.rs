@@ -255,12 +255,10 @@ mod tests {
         (folder, Journal::start(Arc::new(backend), options).unwrap())
     }
 
+    type Read = Box<dyn FnOnce(&dyn Backend) -> Result<(), StoreError> + Send>;
+
     /// A read that says when it runs, and then waits to be let go on.
-    fn gated() -> (
-        impl FnOnce(&dyn Backend) -> Result<(), StoreError> + Send + 'static,
-        oneshot::Receiver<()>,
-        std::sync::mpsc::Sender<()>,
-    ) {
+    fn gated() -> (Read, oneshot::Receiver<()>, std::sync::mpsc::Sender<()>) {
         let (started, has_started) = oneshot::channel();
         let (go_on, may_go_on) = std::sync::mpsc::channel();
         let read = move |_: &dyn Backend| {
@@ -269,7 +267,7 @@ mod tests {
             let _ = may_go_on.recv();
             Ok(())
         };
-        (read, has_started, go_on)
+        (Box::new(read), has_started, go_on)
     }
 
     #[tokio::test]

@@ -173,8 +173,7 @@ mod tests {
         let one_state = Selection { states: vec![State::Sent], ..origin.clone() };
         let states = Selection { states: vec![State::Sent, State::Failed], ..origin.clone() };
         let device = Selection { device: Some(DeviceId::new("lamp")), limit: 10, ..Selection::default() };
-        let mut labels = Attributes::default();
-        labels.push(("room".into(), "hall".into()));
+        let labels: Attributes = vec![("room".into(), "hall".into())];
         let label = Selection { labels, limit: 10, ..Selection::default() };
         for (selection, by) in [
             (origin, "USING INDEX execution_origin (origin=?"),
