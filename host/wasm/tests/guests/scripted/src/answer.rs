@@ -1,7 +1,9 @@
 //! How a script's last line wants the call answered. Without one, what the script said is the answer.
 
 use crate::dragoman::gateway::executions::Correlation;
-use crate::dragoman::gateway::types::{Device, Execution, Message, Outcome, Payload, Session, Stage};
+use crate::dragoman::gateway::types::{
+    Device, Execution, Message, Outcome, Payload, Policy, Session, Settlement, Stage, Subscription,
+};
 use crate::exports::dragoman::gateway::{admission, northbound, southbound};
 use crate::script;
 
@@ -34,7 +36,7 @@ pub(crate) fn response(said: Vec<String>, ending: &[String]) -> northbound::Resp
     northbound::Response { status, headers, body }
 }
 
-pub(crate) fn settlement(settlement: &northbound::Settlement) -> String {
+pub(crate) fn settlement(settlement: &Settlement) -> String {
     match &settlement.settled {
         Ok(execution) => script::execution(execution),
         Err(reason) => format!("{}:{}", settlement.id, reason.code),
@@ -57,11 +59,11 @@ pub(crate) fn verdict(
     admission::Verdict::Accept(admission::Grant {
         principal: format!("{} {keep_alive_s} {clean}", said.join(",")).trim().to_string(),
         device: Some(session.client_id.clone()),
-        policy: admission::Policy {
+        policy: Policy {
             publish: vec![filter],
             subscribe: vec!["scripted/#".into()],
             receive: Vec::new(),
-            implicit: vec![admission::Subscription { filter: "scripted/down".into(), qos: 1 }],
+            implicit: vec![Subscription { filter: "scripted/down".into(), qos: 1 }],
         },
     })
 }
