@@ -1,9 +1,10 @@
 //! What a database must do for the journal.
 
 use crate::access::{CredentialRecord, MqttSessionRecord};
+use crate::document::DocumentRecord;
 use crate::error::StoreError;
 use crate::registry::{DeviceRecord, ProfileRecord};
-use crate::selection::{Page, Selection};
+use crate::selection::{Page, Position, Selection, TransitionQuery};
 use crate::write::{Durability, OutboxRow, Write};
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
 
@@ -43,7 +44,13 @@ pub trait Backend: Send + Sync + 'static {
     fn execution(&self, id: &ExecutionId) -> Result<Option<Execution>, StoreError>;
     /// The history of an execution, in order.
     fn history(&self, id: &ExecutionId) -> Result<Vec<Transition>, StoreError>;
-    /// One page of executions, in order of creation.
+    /// Lines of all histories, by position. What it costs does not grow with the histories of other origins.
+    fn transitions(&self, query: &TransitionQuery) -> Result<Vec<Position>, StoreError>;
+    /// The greatest position that was ever written, of a line or of a cursor; also where that line was forgotten.
+    fn last_position(&self) -> Result<u64, StoreError>;
+    /// How far a dialect was told.
+    fn cursor(&self, dialect: &str) -> Result<Option<u64>, StoreError>;
+    /// One page of executions, in order of creation: by time, and of one time as they were written first.
     fn executions(&self, selection: &Selection) -> Result<Page, StoreError>;
     /// How many executions there are, counted up to `up_to`. `after` and `limit` of the selection count for nothing.
     fn count(&self, selection: &Selection, up_to: u64) -> Result<u64, StoreError>;
@@ -54,10 +61,42 @@ pub trait Backend: Send + Sync + 'static {
     fn execution_by_idempotency(&self, origin: &str, key: &str) -> Result<Option<Execution>, StoreError>;
     /// The execution and the attempt that was dispatched under this key; the newest execution where several were.
     fn by_correlation(&self, reporter: &DeviceId, key: &str) -> Result<Option<(ExecutionId, u32)>, StoreError>;
-    /// Every open execution, in order of creation.
+    /// Every open execution, as they were written first.
     fn load_open(&self, each: &mut dyn FnMut(Execution)) -> Result<(), StoreError>;
     /// Every message that has not left, by number.
     fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// A document by key.
+    fn document(&self, dialect: &str, collection: &str, key: &str) -> Result<Option<DocumentRecord>, StoreError>;
+    /// Documents whose fields have all these values, in key order behind `after`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotIndexed`] where a field is not indexed.
+    fn documents(
+        &self,
+        dialect: &str,
+        collection: &str,
+        fields: &Attributes,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<DocumentRecord>, StoreError>;
+    /// How many documents have all these values, counted up to `up_to`.
+    ///
+    /// # Errors
+    /// As [`Backend::documents`].
+    fn count_documents(
+        &self,
+        dialect: &str,
+        collection: &str,
+        fields: &Attributes,
+        up_to: u64,
+    ) -> Result<u64, StoreError>;
+    /// Brings the indexes of a dialect's documents a step closer to those declared, each a collection and a field, and
+    /// tells whether there is more to do. A step touches at most `limit` documents; writes may come between two. A field
+    /// can be asked for from the step on that finished its index, until the one that finds it not declared.
+    fn index_documents(&self, dialect: &str, declared: &[(String, String)], limit: u32) -> Result<bool, StoreError>;
+    /// How far a dialect's counter got; 0 where it was never written.
+    fn counter(&self, dialect: &str, counter: &str) -> Result<u64, StoreError>;
 
     /// A credential by account.
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError>;

@@ -110,6 +110,19 @@ pub enum StoreError {
     /// A page was asked for behind something that no page ended with.
     #[error("\"{0}\" is not where a page ended; use the value that came with the page before")]
     BadCursor(String),
+    /// Documents were asked for by a field that is not indexed, or whose index is not built yet.
+    #[error(
+        "the documents of {dialect} in {collection} cannot be asked for by {field}, which has no index; declare \
+         {collection}.{field} as index in the description of the plugin"
+    )]
+    NotIndexed {
+        /// The dialect they belong to.
+        dialect: String,
+        /// Their collection.
+        collection: String,
+        /// The field.
+        field: String,
+    },
     /// The disk is full. Nothing of the commit was kept.
     #[error("the disk that holds {path} is full; make room and start dragoman again")]
     Full {

@@ -1,6 +1,7 @@
 //! What is written, as data.
 
 use crate::access::{CredentialRecord, MqttSessionRecord};
+use crate::document::DocumentRecord;
 use crate::registry::{DeviceRecord, ProfileRecord};
 use dragoman_core::{DeviceId, Execution, ExecutionId, Message, Transition};
 use std::sync::Arc;
@@ -8,13 +9,16 @@ use std::sync::Arc;
 /// One thing to keep or to forget. What is given in one call is committed together or not at all.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// The record of an execution as it stands. Device, origin, alias, idempotency key and labels are those of its
-    /// first version for good.
+    /// The record of an execution as it stands. Device, origin, alias, idempotency key and time of creation are those
+    /// of its first version for good; labels follow.
     Execution(Arc<Execution>),
     /// Lines its history grew by. Lines of an execution that is not known (pruned meanwhile) are left out.
     Transitions {
         /// The execution.
         id: ExecutionId,
+        /// Of the first line over all histories, from 1; those of the others follow without gaps. Given by the caller,
+        /// greater than any before. Above `i64::MAX` it is refused.
+        position: u64,
         /// The lines, in order.
         lines: Vec<Transition>,
     },
@@ -28,6 +32,33 @@ pub enum Write {
     DeviceRemove(DeviceId),
     /// What a dialect keeps about a device.
     Profile(ProfileRecord),
+    /// A document of a dialect's own.
+    Document(DocumentRecord),
+    /// That document is gone. One that is not known is gone already.
+    DocumentRemove {
+        /// The dialect it belongs to.
+        dialect: Arc<str>,
+        /// The collection it is in.
+        collection: String,
+        /// Its key.
+        key: String,
+    },
+    /// How far a dialect's counter got.
+    Counter {
+        /// The dialect it belongs to.
+        dialect: Arc<str>,
+        /// Its name.
+        counter: String,
+        /// Its last value. Above `i64::MAX` it counts as that.
+        value: u64,
+    },
+    /// How far a dialect was told the lines of its executions' histories.
+    Cursor {
+        /// The dialect.
+        dialect: Arc<str>,
+        /// Of the last line it was told.
+        position: u64,
+    },
     /// A credential.
     Credential(CredentialRecord),
     /// A credential is not valid any more.

@@ -18,6 +18,8 @@ pub(super) async fn list(State(control): State<Shared>, uri: Uri) -> Result<Json
         origin: filter.origin.map(Arc::from),
         states: filter.states,
         labels: filter.labels,
+        since_ms: None,
+        before_ms: None,
         newest_first: !filter.oldest_first,
         after: filter.after,
         limit: filter.limit,

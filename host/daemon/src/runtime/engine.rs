@@ -30,7 +30,8 @@ pub enum Step {
     Input(Input),
     /// The plugins planned an attempt, with these messages.
     Dispatch { id: ExecutionId, attempt: u32, plan: Planned, messages: Vec<Outgoing> },
-    /// A row that the machine does not know: of the registry, of a session, of the outbox.
+    /// A row that the machine does not know: of the registry, of a session, of the outbox. Lines of a history get their
+    /// positions in the turn.
     Write(Write),
 }
 
@@ -73,6 +74,8 @@ struct State {
     machine: Machine,
     waits: Waits,
     outbox_seq: u64,
+    /// Of the last line of a history that was written.
+    position: u64,
     last: Seq,
     /// When the deadline keeper wakes by itself, in milliseconds since 1970.
     wakes_ms: u64,
@@ -87,6 +90,7 @@ impl Engine {
                 machine: Machine::new(limits),
                 waits: Waits::default(),
                 outbox_seq: 0,
+                position: 0,
                 last: Seq::default(),
                 wakes_ms: u64::MAX,
             }),
@@ -129,6 +133,12 @@ impl Engine {
     pub fn outbox_continues_after(&self, seq: u64) {
         let mut state = self.lock();
         state.outbox_seq = state.outbox_seq.max(seq);
+    }
+
+    /// Lines of histories get positions behind this one.
+    pub fn positions_continue_after(&self, position: u64) {
+        let mut state = self.lock();
+        state.position = state.position.max(position);
     }
 
     /// Goes on with what was restored.
@@ -278,7 +288,13 @@ impl Engine {
         for Change { execution, transitions } in &changes {
             writes.push(Write::Execution(execution.clone()));
             if !transitions.is_empty() {
-                writes.push(Write::Transitions { id: execution.id.clone(), lines: transitions.clone() });
+                writes.push(Write::Transitions { id: execution.id.clone(), position: 0, lines: transitions.clone() });
+            }
+        }
+        for write in &mut writes {
+            if let Write::Transitions { position, lines, .. } = write {
+                *position = state.position + 1;
+                state.position += lines.len() as u64;
             }
         }
         writes.extend(rows.iter().cloned().map(Write::OutboxPut));

@@ -146,6 +146,8 @@ fn stored_selection(plugin: &str, what: &Selection) -> dragoman_store::Selection
         origin: Some(plugin.into()),
         states: what.states.clone(),
         labels: what.labels.clone(),
+        since_ms: None,
+        before_ms: None,
         newest_first: what.newest_first,
         after: None,
         limit: dragoman_store::PAGE_MAX,

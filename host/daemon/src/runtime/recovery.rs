@@ -40,6 +40,7 @@ pub async fn recover(engine: &Engine) -> Result<usize, RecoveryError> {
         .await?;
     let rows = engine.journal().outbox().await?;
     engine.outbox_continues_after(rows.last().map_or(0, |row| row.seq));
+    engine.positions_continue_after(engine.journal().last_position().await?);
     engine.recovered()?;
     let mut steps: Vec<Step> = rows.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq))).collect();
     steps.extend(lost.into_iter().map(|(id, attempt)| {

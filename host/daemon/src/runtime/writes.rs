@@ -182,7 +182,7 @@ impl Gateway {
         metrics::counter!("dragoman_late_reports_total").increment(1);
         let steps = vec![
             Step::Write(Write::Execution(Arc::new(execution))),
-            Step::Write(Write::Transitions { id, lines: vec![line] }),
+            Step::Write(Write::Transitions { id, position: 0, lines: vec![line] }),
         ];
         Ok(Some(self.engine.turn(steps, None)?.seq))
     }

@@ -1,7 +1,7 @@
 -- Bodies are JSON; the columns beside them are what is searched or sorted by. Times are milliseconds since 1970.
 
 CREATE TABLE execution (
-    -- In order of creation; what pages are counted by.
+    -- In order of creation.
     row             INTEGER PRIMARY KEY AUTOINCREMENT,
     id              TEXT    NOT NULL UNIQUE,
     device          TEXT    NOT NULL,
@@ -20,27 +20,47 @@ CREATE TABLE execution (
     body            TEXT    NOT NULL
 ) STRICT;
 
-CREATE INDEX execution_device ON execution (device);
-CREATE INDEX execution_origin ON execution (origin);
--- Like every index it ends in the row, so each state of an origin is in order of creation.
-CREATE INDEX execution_origin_state ON execution (origin, state);
+-- Pages go by the time of creation and then, as every index ends in the row, by the row.
+CREATE INDEX execution_created ON execution (created_ms);
+CREATE INDEX execution_device ON execution (device, created_ms);
+CREATE INDEX execution_origin ON execution (origin, created_ms);
+CREATE INDEX execution_origin_state ON execution (origin, state, created_ms);
 CREATE INDEX execution_alias ON execution (origin, device, alias) WHERE alias IS NOT NULL;
 CREATE INDEX execution_idempotency ON execution (origin, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX execution_open ON execution (row) WHERE ended_ms IS NULL;
+CREATE INDEX execution_open ON execution (created_ms) WHERE ended_ms IS NULL;
 CREATE INDEX execution_ended ON execution (ended_ms) WHERE ended_ms IS NOT NULL;
 
 CREATE TABLE transition (
+    -- Rises over all histories. With AUTOINCREMENT none is given twice, also after the last lines were forgotten.
+    position  INTEGER PRIMARY KEY AUTOINCREMENT,
     execution INTEGER NOT NULL REFERENCES execution (row) ON DELETE CASCADE,
     seq       INTEGER NOT NULL,
+    -- Of the execution.
+    origin    TEXT    NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    -- The latest time of this line and all before it, so that it rises with the position also where a clock was set
+    -- back: nothing before the first line that has a certain value here is as late as that.
+    latest_ms INTEGER NOT NULL,
     body      TEXT    NOT NULL,
-    PRIMARY KEY (execution, seq)
+    UNIQUE (execution, seq)
+) STRICT;
+
+CREATE INDEX transition_origin ON transition (origin);
+CREATE INDEX transition_latest ON transition (latest_ms);
+
+-- How far each dialect was told the lines of its executions.
+CREATE TABLE cursor (
+    dialect  TEXT    PRIMARY KEY,
+    position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE execution_label (
-    name      TEXT    NOT NULL,
-    value     TEXT    NOT NULL,
-    execution INTEGER NOT NULL REFERENCES execution (row) ON DELETE CASCADE,
-    PRIMARY KEY (name, value, execution)
+    name       TEXT    NOT NULL,
+    value      TEXT    NOT NULL,
+    -- Of the execution: pages go by it.
+    created_ms INTEGER NOT NULL,
+    execution  INTEGER NOT NULL REFERENCES execution (row) ON DELETE CASCADE,
+    PRIMARY KEY (name, value, created_ms, execution)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX execution_label_execution ON execution_label (execution);
@@ -92,6 +112,46 @@ CREATE TABLE profile (
     revision INTEGER NOT NULL,
     json     TEXT    NOT NULL,
     PRIMARY KEY (device, dialect)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE document (
+    row        INTEGER PRIMARY KEY,
+    dialect    TEXT    NOT NULL,
+    collection TEXT    NOT NULL,
+    key        TEXT    NOT NULL,
+    revision   INTEGER NOT NULL,
+    json       TEXT    NOT NULL,
+    UNIQUE (dialect, collection, key)
+) STRICT;
+
+-- Which fields are indexed. What is not ready is not searched: it is built or dropped a part at a time, and gone on with
+-- after a restart.
+CREATE TABLE document_index (
+    dialect    TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    field      TEXT NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('building', 'ready', 'dropping')),
+    -- The last document that was looked at while building, by its key.
+    built_to   TEXT,
+    PRIMARY KEY (dialect, collection, field)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE document_field (
+    dialect    TEXT    NOT NULL,
+    collection TEXT    NOT NULL,
+    field      TEXT    NOT NULL,
+    value      TEXT    NOT NULL,
+    -- The key, not only the row: pages of documents go in key order.
+    key        TEXT    NOT NULL,
+    document   INTEGER NOT NULL,
+    PRIMARY KEY (dialect, collection, field, value, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counter (
+    dialect TEXT    NOT NULL,
+    counter TEXT    NOT NULL,
+    value   INTEGER NOT NULL,
+    PRIMARY KEY (dialect, counter)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE credential (

@@ -1,10 +1,16 @@
-//! Devices that were read lately.
+//! What was read lately: devices, profiles, documents.
 
-use crate::registry::DeviceRecord;
+use super::overlay::DocumentKey;
+use crate::document::DocumentRecord;
+use crate::registry::{DeviceRecord, ProfileRecord};
 use crate::write::Write;
 use dragoman_core::DeviceId;
 use hashlink::LruCache;
+use std::hash::Hash;
 use std::sync::Arc;
+
+/// A profile or document whose JSON has more bytes is not kept, so that the memory is bounded by their number.
+const JSON_MAX: usize = 16 * 1024;
 
 /// Records of devices as committed, and which device a name led to. A name is only a hint: the record it leads to says
 /// whether it still has that name.
@@ -67,4 +73,77 @@ impl DeviceCache {
         self.devices.clear();
         self.aliases.clear();
     }
+}
+
+/// Values as committed, or that there is none, of what was asked for by key lately.
+pub(super) struct Recent<K, V> {
+    values: LruCache<K, Option<V>>,
+    /// Counts writes. What was read from the database before a write is not kept after it.
+    epoch: u64,
+}
+
+impl<K: Eq + Hash, V: Clone> Recent<K, V> {
+    fn new(entries: usize) -> Self {
+        Self { values: LruCache::new(entries), epoch: 0 }
+    }
+
+    /// The value; within: none where there is none. Or else what to give to [`Recent::keep`] with what is read now.
+    pub(super) fn get(&mut self, key: &K) -> Result<Option<V>, u64> {
+        self.values.get(key).cloned().ok_or(self.epoch)
+    }
+
+    /// Keeps what was read from the database while `epoch` counted.
+    pub(super) fn keep(&mut self, epoch: u64, key: K, value: Option<V>) {
+        if epoch == self.epoch {
+            self.values.insert(key, value);
+        }
+    }
+
+    fn forget(&mut self, key: &K) {
+        self.epoch += 1;
+        self.values.remove(key);
+    }
+
+    fn clear(&mut self) {
+        self.epoch += 1;
+        self.values.clear();
+    }
+}
+
+/// Everything that is kept of point reads.
+pub(super) struct Caches {
+    pub(super) devices: DeviceCache,
+    pub(super) profiles: Recent<(DeviceId, Arc<str>), ProfileRecord>,
+    pub(super) documents: Recent<DocumentKey, Arc<DocumentRecord>>,
+}
+
+impl Caches {
+    pub(super) fn new(devices: usize, documents: usize) -> Self {
+        Self { devices: DeviceCache::new(devices), profiles: Recent::new(devices), documents: Recent::new(documents) }
+    }
+
+    /// Makes sure that nothing older than this write is found here.
+    pub(super) fn forget(&mut self, write: &Write) {
+        match write {
+            Write::Device(_) => self.devices.forget(write),
+            Write::DeviceRemove(_) => {
+                self.devices.forget(write);
+                // Profiles are not ordered by device, and removals are rare.
+                self.profiles.clear();
+            }
+            Write::Profile(profile) => {
+                self.profiles.forget(&(profile.device.clone(), Arc::clone(&profile.dialect)));
+            }
+            Write::Document(DocumentRecord { dialect, collection, key, .. })
+            | Write::DocumentRemove { dialect, collection, key } => {
+                self.documents.forget(&(Arc::clone(dialect), collection.clone(), key.clone()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a record with this JSON may be kept.
+pub(super) fn is_small(json: &str) -> bool {
+    json.len() <= JSON_MAX
 }

@@ -1,8 +1,8 @@
-//! Devices: checked writes, import, and reads through the cache.
+//! Devices: checked writes, import, and reads through the cache; their profiles.
 
-use super::{Journal, Seq};
+use super::{Journal, Seq, cache};
 use crate::error::StoreError;
-use crate::registry::DeviceRecord;
+use crate::registry::{DeviceRecord, ProfileRecord};
 use crate::write::{Durability, Write};
 use dragoman_core::DeviceId;
 use std::collections::HashMap;
@@ -24,15 +24,39 @@ impl Journal {
             if let Some(found) = state.overlay.device(id) {
                 return Ok(found);
             }
-            if let Some(found) = state.cache.device(id) {
+            if let Some(found) = state.caches.devices.device(id) {
                 return Ok(Some(found));
             }
-            state.cache.epoch()
+            state.caches.devices.epoch()
         };
         let wanted = id.clone();
         let found = self.read(move |backend| backend.device(&wanted)).await?.map(Arc::new);
         if let Some(record) = &found {
-            self.shared().lock().cache.keep(epoch, record, None);
+            self.shared().lock().caches.devices.keep(epoch, record, None);
+        }
+        Ok(found)
+    }
+
+    /// What a dialect keeps about a device.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn profile(&self, device: &DeviceId, dialect: &str) -> Result<Option<ProfileRecord>, StoreError> {
+        let key = (device.clone(), Arc::from(dialect));
+        let epoch = {
+            let mut state = self.shared().lock();
+            if let Some(found) = state.overlay.profile(device, dialect) {
+                return Ok(found);
+            }
+            match state.caches.profiles.get(&key) {
+                Ok(found) => return Ok(found),
+                Err(epoch) => epoch,
+            }
+        };
+        let (device, dialect) = (device.clone(), dialect.to_owned());
+        let found = self.read(move |backend| backend.profile(&device, &dialect)).await?;
+        if found.as_ref().is_none_or(|found| cache::is_small(&found.json)) {
+            self.shared().lock().caches.profiles.keep(epoch, key, found.clone());
         }
         Ok(found)
     }
@@ -46,8 +70,8 @@ impl Journal {
         for _ in 0..RESOLVE_TRIES {
             let (hint, epoch, nothing_waits, settled) = {
                 let mut state = self.shared().lock();
-                let hint = state.overlay.alias(&alias).or_else(|| state.cache.alias(&alias));
-                (hint, state.cache.epoch(), state.overlay.has_no_devices(), state.settled)
+                let hint = state.overlay.alias(&alias).or_else(|| state.caches.devices.alias(&alias));
+                (hint, state.caches.devices.epoch(), state.overlay.has_no_devices(), state.settled)
             };
             if let Some(id) = hint
                 && let Some(record) = self.device(&id).await?
@@ -60,14 +84,14 @@ impl Journal {
             let mut state = self.shared().lock();
             // Where something was written meanwhile, or left the overlay after the database was read, neither of the two
             // tells the whole.
-            if state.cache.epoch() != epoch || !(nothing_waits || state.settled == settled) {
+            if state.caches.devices.epoch() != epoch || !(nothing_waits || state.settled == settled) {
                 continue;
             }
             let Some(committed) = committed.map(Arc::new) else { return Ok(None) };
             return Ok(match state.overlay.device(&committed.id) {
                 Some(newer) => newer.filter(|record| record.aliases.contains(&alias)),
                 None => {
-                    state.cache.keep(epoch, &committed, Some(alias));
+                    state.caches.devices.keep(epoch, &committed, Some(alias));
                     Some(committed)
                 }
             });
@@ -158,7 +182,7 @@ impl Journal {
             }
             let written = self.query(move |backend| backend.commit(&batch, Durability::Committed)).await;
             // Also after a failure: a commit whose answer was lost may be in the database.
-            self.shared().lock().cache.clear();
+            self.shared().lock().caches.devices.clear();
             written?;
         }
     }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod devices;
+mod documents;
 mod overlay;
 mod reads;
 mod writer;
@@ -9,7 +10,7 @@ mod writer;
 use crate::backend::Backend;
 use crate::error::{JournalError, StoreError};
 use crate::write::{Durability, Write};
-use cache::DeviceCache;
+use cache::Caches;
 use overlay::Overlay;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -24,8 +25,10 @@ pub struct Seq(u64);
 pub struct JournalOptions {
     /// Writes that may wait for the disk. An append that starts below it is taken whole.
     pub pending_max: usize,
-    /// Devices, and as many aliases, that are kept in memory.
+    /// Devices, and as many aliases and profiles, that are kept in memory.
     pub cached_devices: usize,
+    /// Documents that are kept in memory.
+    pub cached_documents: usize,
     /// Reads that may be at the database at once; as many threads at most are busy with them. Above one, queries may
     /// take all places but one, which is left for point reads.
     pub concurrent_reads: usize,
@@ -35,7 +38,13 @@ pub struct JournalOptions {
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { pending_max: 16_384, cached_devices: 4_096, concurrent_reads: 2, relaxed_sync_ms: 1_000 }
+        Self {
+            pending_max: 16_384,
+            cached_devices: 4_096,
+            cached_documents: 1_024,
+            concurrent_reads: 2,
+            relaxed_sync_ms: 1_000,
+        }
     }
 }
 
@@ -66,6 +75,8 @@ struct Shared {
     queries: Arc<Semaphore>,
     /// Held while aliases are checked and devices appended.
     device_writes: tokio::sync::Mutex<()>,
+    /// Held while the indexes of documents are brought to what was declared.
+    declarations: tokio::sync::Mutex<()>,
 }
 
 /// Everything that an append changes, behind one lock that is never held during I/O.
@@ -78,7 +89,7 @@ struct State {
     /// The last append that left the overlay for the database.
     settled: u64,
     overlay: Overlay,
-    cache: DeviceCache,
+    caches: Caches,
     closing: bool,
     failed: Option<Arc<StoreError>>,
 }
@@ -107,13 +118,14 @@ impl Journal {
                 committing: 0,
                 settled: 0,
                 overlay: Overlay::default(),
-                cache: DeviceCache::new(options.cached_devices),
+                caches: Caches::new(options.cached_devices, options.cached_documents),
                 closing: false,
                 failed: None,
             }),
             work: Condvar::new(),
             progress: watch::Sender::new(Progress::default()),
             device_writes: tokio::sync::Mutex::new(()),
+            declarations: tokio::sync::Mutex::new(()),
             backend,
             options,
         });
@@ -255,7 +267,7 @@ impl Shared {
         let seq = state.appended;
         for write in &writes {
             state.overlay.put(write, seq);
-            state.cache.forget(write);
+            state.caches.forget(write);
         }
         if state.pending.is_empty() {
             state.pending = writes;

@@ -4,6 +4,7 @@
 //! it in the database.
 
 use crate::access::CredentialRecord;
+use crate::document::DocumentRecord;
 use crate::registry::{DeviceRecord, ProfileRecord};
 use crate::write::Write;
 use dragoman_core::{DeviceId, Execution, ExecutionId, Transition};
@@ -20,6 +21,9 @@ struct Stamped<T> {
 /// Origin, device and the origin's own id.
 type AliasKey = (Arc<str>, DeviceId, String);
 
+/// Dialect, collection and key of a document.
+pub(super) type DocumentKey = (Arc<str>, String, String);
+
 #[derive(Default)]
 pub(super) struct Overlay {
     executions: HashMap<ExecutionId, Stamped<Arc<Execution>>>,
@@ -32,6 +36,9 @@ pub(super) struct Overlay {
     removed: HashMap<DeviceId, Stamped<()>>,
     device_aliases: HashMap<(String, String), Stamped<DeviceId>>,
     profiles: HashMap<(DeviceId, Arc<str>), Stamped<ProfileRecord>>,
+    documents: HashMap<DocumentKey, Stamped<Option<Arc<DocumentRecord>>>>,
+    counters: HashMap<(Arc<str>, String), Stamped<u64>>,
+    cursors: HashMap<Arc<str>, Stamped<u64>>,
     credentials: HashMap<(Arc<str>, String), Stamped<Option<CredentialRecord>>>,
 }
 
@@ -40,7 +47,7 @@ impl Overlay {
     pub(super) fn put(&mut self, write: &Write, seq: u64) {
         match write {
             Write::Execution(execution) => self.put_execution(execution, seq),
-            Write::Transitions { id, lines } => {
+            Write::Transitions { id, lines, .. } => {
                 let stamped = lines.iter().map(|line| Stamped { seq, value: line.clone() });
                 self.histories.entry(id.clone()).or_default().extend(stamped);
             }
@@ -58,6 +65,20 @@ impl Overlay {
             Write::Profile(profile) => {
                 let key = (profile.device.clone(), Arc::clone(&profile.dialect));
                 self.profiles.insert(key, Stamped { seq, value: profile.clone() });
+            }
+            Write::Document(document) => {
+                let value = Some(Arc::new(document.clone()));
+                self.documents.insert(document_key(document), Stamped { seq, value });
+            }
+            Write::DocumentRemove { dialect, collection, key } => {
+                let key = (Arc::clone(dialect), collection.clone(), key.clone());
+                self.documents.insert(key, Stamped { seq, value: None });
+            }
+            Write::Counter { dialect, counter, value } => {
+                self.counters.insert((Arc::clone(dialect), counter.clone()), Stamped { seq, value: *value });
+            }
+            Write::Cursor { dialect, position } => {
+                self.cursors.insert(Arc::clone(dialect), Stamped { seq, value: *position });
             }
             Write::Credential(credential) => {
                 let key = (Arc::clone(&credential.dialect), credential.account.clone());
@@ -123,6 +144,14 @@ impl Overlay {
             Write::Profile(profile) => {
                 settle(&mut self.profiles, &(profile.device.clone(), Arc::clone(&profile.dialect)), upto);
             }
+            Write::Document(document) => settle(&mut self.documents, &document_key(document), upto),
+            Write::DocumentRemove { dialect, collection, key } => {
+                settle(&mut self.documents, &(Arc::clone(dialect), collection.clone(), key.clone()), upto);
+            }
+            Write::Counter { dialect, counter, .. } => {
+                settle(&mut self.counters, &(Arc::clone(dialect), counter.clone()), upto);
+            }
+            Write::Cursor { dialect, .. } => settle(&mut self.cursors, dialect, upto),
             Write::Credential(credential) => {
                 let key = (Arc::clone(&credential.dialect), credential.account.clone());
                 settle(&mut self.credentials, &key, upto);
@@ -185,6 +214,19 @@ impl Overlay {
         }
     }
 
+    /// A document; within: none where it was removed.
+    pub(super) fn document(&self, key: &DocumentKey) -> Option<Option<Arc<DocumentRecord>>> {
+        self.documents.get(key).map(|stamped| stamped.value.clone())
+    }
+
+    pub(super) fn counter(&self, dialect: &str, counter: &str) -> Option<u64> {
+        self.counters.get(&(Arc::from(dialect), counter.to_owned())).map(|stamped| stamped.value)
+    }
+
+    pub(super) fn cursor(&self, dialect: &str) -> Option<u64> {
+        self.cursors.get(dialect).map(|stamped| stamped.value)
+    }
+
     /// A credential; within: none where it was removed.
     pub(super) fn credential(&self, dialect: &str, account: &str) -> Option<Option<CredentialRecord>> {
         self.credentials.get(&(Arc::from(dialect), account.to_owned())).map(|stamped| stamped.value.clone())
@@ -199,6 +241,10 @@ impl Overlay {
             .find(|credential| credential.is_token(hash))
             .cloned()
     }
+}
+
+fn document_key(document: &DocumentRecord) -> DocumentKey {
+    (Arc::clone(&document.dialect), document.collection.clone(), document.key.clone())
 }
 
 fn alias_key(execution: &Execution) -> Option<AliasKey> {

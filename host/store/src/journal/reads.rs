@@ -4,8 +4,8 @@ use super::{Journal, Seq};
 use crate::access::{CredentialRecord, MqttSessionRecord};
 use crate::backend::Backend;
 use crate::error::{JournalError, StoreError};
-use crate::registry::{DeviceRecord, ProfileRecord};
-use crate::selection::{Page, Selection};
+use crate::registry::DeviceRecord;
+use crate::selection::{Page, Position, Selection, TransitionQuery};
 use crate::write::OutboxRow;
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
 use std::sync::Arc;
@@ -78,6 +78,27 @@ impl Journal {
         Ok(lines)
     }
 
+    /// Lines of all histories of one origin, by position: everything appended so far that matches, and nothing twice or
+    /// left out, because it waits until that is committed.
+    pub async fn transitions(&self, query: TransitionQuery) -> Result<Vec<Position>, StoreError> {
+        self.query(move |backend| backend.transitions(&query)).await
+    }
+
+    /// The greatest position that was ever written, at the start of the process; 0: none. Those given after it are
+    /// greater.
+    pub async fn last_position(&self) -> Result<u64, StoreError> {
+        self.query(|backend| backend.last_position()).await
+    }
+
+    /// How far a dialect was told; none: it never was.
+    pub async fn cursor(&self, dialect: &str) -> Result<Option<u64>, StoreError> {
+        if let Some(found) = self.shared().lock().overlay.cursor(dialect) {
+            return Ok(Some(found));
+        }
+        let dialect = dialect.to_owned();
+        self.read(move |backend| backend.cursor(&dialect)).await
+    }
+
     /// One page of executions, in order of creation.
     pub async fn executions(&self, selection: Selection) -> Result<Page, StoreError> {
         self.query(move |backend| backend.executions(&selection)).await
@@ -128,15 +149,6 @@ impl Journal {
         limit: u32,
     ) -> Result<Vec<DeviceRecord>, StoreError> {
         self.query(move |backend| backend.children(&parent, after.as_ref(), limit)).await
-    }
-
-    /// What a dialect keeps about a device.
-    pub async fn profile(&self, device: &DeviceId, dialect: &str) -> Result<Option<ProfileRecord>, StoreError> {
-        if let Some(found) = self.shared().lock().overlay.profile(device, dialect) {
-            return Ok(found);
-        }
-        let (device, dialect) = (device.clone(), dialect.to_owned());
-        self.read(move |backend| backend.profile(&device, &dialect)).await
     }
 
     /// A credential by account.

@@ -1,7 +1,7 @@
 //! One transaction for many writes.
 
 use super::failure::{Problem, int};
-use super::{accounts, devices, executions, outbox};
+use super::{accounts, devices, documents, executions, history, indexes, numbers, outbox};
 use crate::write::{Durability, Write};
 use dragoman_core::{Execution, ExecutionId};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -58,6 +58,20 @@ impl Writer {
         Ok(pruned as u64)
     }
 
+    /// Brings the indexes of documents a step closer to those declared. Not waited for: a step that a power loss undoes
+    /// is done again.
+    pub(super) fn index_documents(
+        &mut self,
+        dialect: &str,
+        declared: &[(String, String)],
+        limit: u32,
+    ) -> Result<bool, Problem> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let more = indexes::step(&transaction, dialect, declared, limit.max(1))?;
+        transaction.commit()?;
+        Ok(more)
+    }
+
     /// In WAL mode FULL means one sync of the log at each commit, and NORMAL none until the log is written back.
     fn wait_for(&mut self, durability: Durability) -> Result<(), Problem> {
         if self.waits_for != durability {
@@ -82,12 +96,22 @@ fn apply(transaction: &Transaction<'_>, writes: &[Write]) -> Result<(), Problem>
     for write in writes {
         match write {
             Write::Execution(_) => {}
-            Write::Transitions { id, lines } => executions::put_lines(transaction, &mut rows, id, lines)?,
+            Write::Transitions { id, position, lines } => {
+                history::put(transaction, &mut rows, id, *position, lines)?;
+            }
             Write::OutboxPut(row) => outbox::put(transaction, row)?,
             Write::OutboxRemove(seq) => outbox::remove(transaction, *seq)?,
             Write::Device(record) => devices::put(transaction, record)?,
             Write::DeviceRemove(id) => devices::remove(transaction, id)?,
             Write::Profile(record) => devices::put_profile(transaction, record)?,
+            Write::Document(record) => documents::put(transaction, record)?,
+            Write::DocumentRemove { dialect, collection, key } => {
+                documents::remove(transaction, dialect, collection, key)?;
+            }
+            Write::Counter { dialect, counter, value } => {
+                numbers::put_counter(transaction, dialect, counter, *value)?;
+            }
+            Write::Cursor { dialect, position } => numbers::put_cursor(transaction, dialect, *position)?,
             Write::Credential(record) => accounts::put_credential(transaction, record)?,
             Write::CredentialRemove { dialect, account } => {
                 accounts::remove_credential(transaction, dialect, account)?;

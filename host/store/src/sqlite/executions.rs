@@ -1,17 +1,23 @@
-//! Executions, their histories, labels and correlations.
+//! Executions, their labels and correlations.
 
-use super::commit::Rows;
 use super::failure::{Problem, int};
-use crate::record::{self, ExecutionBody, TransitionBody, state_word};
-use dragoman_core::{DeviceId, Execution, ExecutionId, Transition};
+use crate::record::{self, ExecutionBody, state_word};
+use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 /// Writes the record as it stands. Tells its row.
 pub(super) fn put(db: &Connection, execution: &Execution) -> Result<i64, Problem> {
     let body = record::write("execution", execution.id.as_str(), &ExecutionBody::from(execution))?;
     let row = match update(db, execution, &body)? {
-        Some(row) => row,
-        None => insert(db, execution, &body)?,
+        Some(row) => {
+            put_changed_labels(db, row, execution)?;
+            row
+        }
+        None => {
+            let row = insert(db, execution, &body)?;
+            put_labels(db, row, execution, &[])?;
+            row
+        }
     };
     put_correlations(db, row, execution)?;
     Ok(row)
@@ -70,14 +76,31 @@ fn insert(db: &Connection, execution: &Execution, body: &str) -> Result<i64, Pro
         ":ended": ended_ms(execution),
         ":body": body,
     })?;
-    let row = db.last_insert_rowid();
-    let mut label = db.prepare_cached(
-        "INSERT INTO execution_label (name, value, execution) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    Ok(db.last_insert_rowid())
+}
+
+/// Indexes those labels that are not among the old ones.
+fn put_labels(db: &Connection, row: i64, execution: &Execution, old: &[(String, String)]) -> Result<(), Problem> {
+    let mut put = db.prepare_cached(
+        "INSERT INTO execution_label (name, value, created_ms, execution) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
     )?;
-    for (name, value) in &execution.labels {
-        label.execute(params![name, value, row])?;
+    for (name, value) in execution.labels.iter().filter(|label| !old.contains(label)) {
+        put.execute(params![name, value, int(execution.created_ms), row])?;
     }
-    Ok(row)
+    Ok(())
+}
+
+/// Brings the index of its labels to the record, and writes only what differs.
+fn put_changed_labels(db: &Connection, row: i64, execution: &Execution) -> Result<(), Problem> {
+    let mut find = db.prepare_cached("SELECT name, value FROM execution_label WHERE execution = ?1")?;
+    let old: Attributes =
+        find.query_map([row], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, rusqlite::Error>>()?;
+    for (name, value) in old.iter().filter(|label| !execution.labels.contains(label)) {
+        db.prepare_cached("DELETE FROM execution_label WHERE name = ?1 AND value = ?2 AND execution = ?3")?
+            .execute(params![name, value, row])?;
+    }
+    put_labels(db, row, execution, &old)
 }
 
 /// Indexes the keys it was dispatched under. Where another execution had the same key, the newer one has it.
@@ -97,38 +120,6 @@ fn put_correlations(db: &Connection, row: i64, execution: &Execution) -> Result<
         put.execute(params![correlation.reporter.as_str(), correlation.key, row, attempt])?;
     }
     Ok(())
-}
-
-/// Writes lines of a history, unless its execution is not known any more.
-pub(super) fn put_lines(
-    db: &Connection,
-    rows: &mut Rows,
-    id: &ExecutionId,
-    lines: &[Transition],
-) -> Result<(), Problem> {
-    let row = match rows.get(id) {
-        Some(row) => *row,
-        None => {
-            let row = row_of(db, id)?;
-            rows.insert(id.clone(), row);
-            row
-        }
-    };
-    let Some(row) = row else { return Ok(()) };
-    let mut put = db.prepare_cached(
-        "INSERT INTO transition (execution, seq, body) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET body = excluded.body",
-    )?;
-    for line in lines {
-        let body = record::write("transition of", id.as_str(), &TransitionBody::from(line))?;
-        put.execute(params![row, int(line.seq), body])?;
-    }
-    Ok(())
-}
-
-fn row_of(db: &Connection, id: &ExecutionId) -> Result<Option<i64>, Problem> {
-    let mut find = db.prepare_cached("SELECT row FROM execution WHERE id = ?1")?;
-    Ok(find.query_row([id.as_str()], |row| row.get(0)).optional()?)
 }
 
 /// An execution from a row whose first column is its id and whose second is its body.
@@ -187,24 +178,10 @@ pub(super) fn by_correlation(
     Ok(found.optional()?)
 }
 
-pub(super) fn history(db: &Connection, id: &ExecutionId) -> Result<Vec<Transition>, Problem> {
-    let mut find = db.prepare_cached(
-        "SELECT t.body FROM execution e JOIN transition t ON t.execution = e.row WHERE e.id = ?1 ORDER BY t.seq",
-    )?;
-    let mut rows = find.query([id.as_str()])?;
-    let mut lines = Vec::new();
-    while let Some(row) = rows.next()? {
-        let body = row.get_ref(0)?;
-        let body: TransitionBody =
-            record::read("transition of", id.as_str(), body.as_str().map_err(rusqlite::Error::from)?)?;
-        lines.push(body.into());
-    }
-    Ok(lines)
-}
-
 pub(super) fn load_open(db: &Connection, each: &mut dyn FnMut(Execution)) -> Result<(), Problem> {
     let mut find = db.prepare_cached(
-        "SELECT id, body FROM execution INDEXED BY execution_open WHERE ended_ms IS NULL ORDER BY row",
+        "SELECT id, body FROM execution WHERE row IN (
+            SELECT row FROM execution INDEXED BY execution_open WHERE ended_ms IS NULL) ORDER BY row",
     )?;
     let mut rows = find.query([])?;
     while let Some(row) = rows.next()? {

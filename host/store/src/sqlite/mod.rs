@@ -6,9 +6,13 @@
 mod accounts;
 mod commit;
 mod devices;
+mod documents;
 mod executions;
 mod failure;
+mod history;
+mod indexes;
 mod migrations;
+mod numbers;
 mod open;
 mod options;
 mod outbox;
@@ -19,9 +23,10 @@ pub use options::SqliteOptions;
 
 use crate::access::{CredentialRecord, MqttSessionRecord};
 use crate::backend::Backend;
+use crate::document::DocumentRecord;
 use crate::error::{OpenError, StoreError};
 use crate::registry::{DeviceRecord, ProfileRecord};
-use crate::selection::{Page, Selection};
+use crate::selection::{Page, Position, Selection, TransitionQuery};
 use crate::write::{Durability, OutboxRow, Write};
 use commit::Writer;
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
@@ -111,7 +116,19 @@ impl Backend for SqliteBackend {
     }
 
     fn history(&self, id: &ExecutionId) -> Result<Vec<Transition>, StoreError> {
-        self.read("reading a history", |db| executions::history(db, id))
+        self.read("reading a history", |db| history::of(db, id))
+    }
+
+    fn transitions(&self, query: &TransitionQuery) -> Result<Vec<Position>, StoreError> {
+        self.read("reading histories", |db| history::list(db, query))
+    }
+
+    fn last_position(&self) -> Result<u64, StoreError> {
+        self.read("looking for the last position", history::last_position)
+    }
+
+    fn cursor(&self, dialect: &str) -> Result<Option<u64>, StoreError> {
+        self.read("reading a cursor", |db| numbers::cursor(db, dialect))
     }
 
     fn executions(&self, selection: &Selection) -> Result<Page, StoreError> {
@@ -145,6 +162,41 @@ impl Backend for SqliteBackend {
 
     fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError> {
         self.read("loading the outbox", outbox::all)
+    }
+
+    fn document(&self, dialect: &str, collection: &str, key: &str) -> Result<Option<DocumentRecord>, StoreError> {
+        self.read("reading a document", |db| documents::get(db, dialect, collection, key))
+    }
+
+    fn documents(
+        &self,
+        dialect: &str,
+        collection: &str,
+        fields: &Attributes,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<DocumentRecord>, StoreError> {
+        self.read("listing documents", |db| documents::list(db, dialect, collection, fields, after, limit))
+    }
+
+    fn count_documents(
+        &self,
+        dialect: &str,
+        collection: &str,
+        fields: &Attributes,
+        up_to: u64,
+    ) -> Result<u64, StoreError> {
+        self.read("counting documents", |db| documents::count(db, dialect, collection, fields, up_to))
+    }
+
+    fn index_documents(&self, dialect: &str, declared: &[(String, String)], limit: u32) -> Result<bool, StoreError> {
+        self.writer()
+            .index_documents(dialect, declared, limit)
+            .map_err(|problem| problem.explain(&self.path, "indexing documents"))
+    }
+
+    fn counter(&self, dialect: &str, counter: &str) -> Result<u64, StoreError> {
+        self.read("reading a counter", |db| numbers::counter(db, dialect, counter))
     }
 
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {

@@ -2,8 +2,8 @@
 
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
 use dragoman_store::{
-    Backend, CredentialRecord, DeviceRecord, Durability, MqttSessionRecord, OutboxRow, Page, ProfileRecord, Selection,
-    StoreError, Write,
+    Backend, CredentialRecord, DeviceRecord, DocumentRecord, Durability, MqttSessionRecord, OutboxRow, Page, Position,
+    ProfileRecord, Selection, StoreError, TransitionQuery, Write,
 };
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -108,6 +108,43 @@ impl Backend for Gate {
     }
     fn history(&self, id: &ExecutionId) -> Result<Vec<Transition>, StoreError> {
         self.inner.history(id)
+    }
+    fn transitions(&self, query: &TransitionQuery) -> Result<Vec<Position>, StoreError> {
+        self.inner.transitions(query)
+    }
+    fn last_position(&self) -> Result<u64, StoreError> {
+        self.inner.last_position()
+    }
+    fn cursor(&self, dialect: &str) -> Result<Option<u64>, StoreError> {
+        self.inner.cursor(dialect)
+    }
+    fn document(&self, dialect: &str, collection: &str, key: &str) -> Result<Option<DocumentRecord>, StoreError> {
+        self.inner.document(dialect, collection, key)
+    }
+    fn documents(
+        &self,
+        dialect: &str,
+        collection: &str,
+        fields: &Attributes,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<DocumentRecord>, StoreError> {
+        self.inner.documents(dialect, collection, fields, after, limit)
+    }
+    fn count_documents(
+        &self,
+        dialect: &str,
+        collection: &str,
+        fields: &Attributes,
+        up_to: u64,
+    ) -> Result<u64, StoreError> {
+        self.inner.count_documents(dialect, collection, fields, up_to)
+    }
+    fn index_documents(&self, dialect: &str, declared: &[(String, String)], limit: u32) -> Result<bool, StoreError> {
+        self.inner.index_documents(dialect, declared, limit)
+    }
+    fn counter(&self, dialect: &str, counter: &str) -> Result<u64, StoreError> {
+        self.inner.counter(dialect, counter)
     }
     fn executions(&self, selection: &Selection) -> Result<Page, StoreError> {
         self.inner.executions(selection)

@@ -89,6 +89,8 @@ pub async fn each_filter_and_any_two_together(place: &impl Place) {
                         origin: origin.clone(),
                         states: states.clone(),
                         labels: labels.clone(),
+                        since_ms: None,
+                        before_ms: None,
                         newest_first: false,
                         after: None,
                         limit: 4,
@@ -117,13 +119,13 @@ pub async fn counts_match_pages_and_stop(place: &impl Place) {
     assert_eq!(backend.count(&Selection::default(), 60).unwrap(), 60);
     assert_eq!(backend.count(&Selection::default(), 59).unwrap(), 59);
     assert_eq!(backend.count(&Selection::default(), 0).unwrap(), 0);
-    let with_place = Selection { after: Some("30".to_owned()), limit: 1, ..Selection::default() };
+    let with_place = Selection { after: Some("1000-30".to_owned()), limit: 1, ..Selection::default() };
     assert_eq!(backend.count(&with_place, u64::MAX).unwrap(), 60);
 }
 
 pub async fn a_place_that_no_page_gave_is_refused(place: &impl Place) {
     let backend = place.open();
-    for wrong in ["", "x", "1 OR 1", "99999999999999999999"] {
+    for wrong in ["", "x", "1", "1-", "-1-", "1 OR 1-2", "1-99999999999999999999"] {
         let selection = Selection { after: Some(wrong.to_owned()), limit: 1, ..Selection::default() };
         let refused = backend.executions(&selection);
         assert!(matches!(&refused, Err(StoreError::BadCursor(text)) if text == wrong), "{refused:?}");

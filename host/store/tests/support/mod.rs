@@ -7,9 +7,10 @@ use dragoman_core::{
     Owner, Payload, Phase, Stage, State, Told, Transition, WhenAway,
 };
 use dragoman_store::{
-    CredentialKind, CredentialRecord, DeviceRecord, MqttSessionRecord, OutboxRow, ProfileRecord, Write,
+    CredentialKind, CredentialRecord, DeviceRecord, DocumentRecord, MqttSessionRecord, OutboxRow, ProfileRecord, Write,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A queued execution.
 pub fn execution(id: &str, device: &str) -> Execution {
@@ -110,11 +111,41 @@ pub fn line(seq: u64, state: State) -> Transition {
     }
 }
 
+/// Lines at the next positions of this process.
 pub fn lines(id: &str, seqs: impl IntoIterator<Item = u64>) -> Write {
+    static LAST: AtomicU64 = AtomicU64::new(1);
+    let seqs: Vec<u64> = seqs.into_iter().collect();
+    lines_at(LAST.fetch_add(seqs.len() as u64, Ordering::SeqCst), id, seqs)
+}
+
+pub fn lines_at(position: u64, id: &str, seqs: impl IntoIterator<Item = u64>) -> Write {
     Write::Transitions {
         id: ExecutionId::new(id),
+        position,
         lines: seqs.into_iter().map(|seq| line(seq, State::Queued)).collect(),
     }
+}
+
+pub fn document(collection: &str, key: &str, json: &str, revision: u64) -> DocumentRecord {
+    DocumentRecord {
+        dialect: Arc::from("fleets"),
+        collection: collection.to_owned(),
+        key: key.to_owned(),
+        json: json.to_owned(),
+        revision,
+    }
+}
+
+pub fn remove_document(collection: &str, key: &str) -> Write {
+    Write::DocumentRemove { dialect: Arc::from("fleets"), collection: collection.to_owned(), key: key.to_owned() }
+}
+
+pub fn counter(counter: &str, value: u64) -> Write {
+    Write::Counter { dialect: Arc::from("fleets"), counter: counter.to_owned(), value }
+}
+
+pub fn cursor(position: u64) -> Write {
+    Write::Cursor { dialect: Arc::from("fleets"), position }
 }
 
 /// A message that must leave.

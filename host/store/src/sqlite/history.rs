@@ -1,0 +1,203 @@
+//! Lines of histories, by execution and by position.
+
+use super::commit::Rows;
+use super::failure::{Problem, int};
+use crate::error::StoreError;
+use crate::record::{self, TransitionBody};
+use crate::selection::{PAGE_MAX, Position, TransitionQuery};
+use dragoman_core::{ExecutionId, Transition};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params_from_iter};
+
+/// Up to so many executions of one label, their lines are found by the label and put in order; with more, the lines of
+/// the origin are gone through in their own order.
+const FEW: u32 = 1_000;
+
+/// Writes lines, unless their execution is not known any more. A line that is there keeps its position.
+pub(super) fn put(
+    db: &Connection,
+    rows: &mut Rows,
+    id: &ExecutionId,
+    position: u64,
+    lines: &[Transition],
+) -> Result<(), Problem> {
+    let row = match rows.get(id) {
+        Some(row) => *row,
+        None => {
+            let row = row_of(db, id)?;
+            rows.insert(id.clone(), row);
+            row
+        }
+    };
+    let Some(row) = row else { return Ok(()) };
+    let mut put = db.prepare_cached(
+        "INSERT INTO transition (position, execution, seq, origin, at_ms, latest_ms, body)
+         VALUES (:position, :row, :seq, (SELECT origin FROM execution WHERE row = :row), :at,
+            max(:at, coalesce((SELECT latest_ms FROM transition ORDER BY position DESC LIMIT 1), :at)), :body)
+         ON CONFLICT (execution, seq) DO UPDATE SET body = excluded.body",
+    )?;
+    for (position, line) in (position..).zip(lines) {
+        let position = i64::try_from(position).map_err(|_| StoreError::Unwritable {
+            what: "transition of",
+            key: id.to_string(),
+            detail: format!("its position {position} is above {}", i64::MAX),
+        })?;
+        let body = record::write("transition of", id.as_str(), &TransitionBody::from(line))?;
+        put.execute(named_params! {
+            ":position": position,
+            ":row": row,
+            ":seq": int(line.seq),
+            ":at": int(line.at_ms),
+            ":body": body,
+        })?;
+    }
+    Ok(())
+}
+
+fn row_of(db: &Connection, id: &ExecutionId) -> Result<Option<i64>, Problem> {
+    let mut find = db.prepare_cached("SELECT row FROM execution WHERE id = ?1")?;
+    Ok(find.query_row([id.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The lines of one execution, in order.
+pub(super) fn of(db: &Connection, id: &ExecutionId) -> Result<Vec<Transition>, Problem> {
+    let mut find = db.prepare_cached(
+        "SELECT t.body FROM execution e JOIN transition t ON t.execution = e.row WHERE e.id = ?1 ORDER BY t.seq",
+    )?;
+    let mut rows = find.query([id.as_str()])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        lines.push(line(row, 0, id)?);
+    }
+    Ok(lines)
+}
+
+/// A line from the column that holds its body.
+fn line(row: &Row<'_>, column: usize, id: &ExecutionId) -> Result<Transition, Problem> {
+    let body = row.get_ref(column)?;
+    let body: TransitionBody =
+        record::read("transition of", id.as_str(), body.as_str().map_err(rusqlite::Error::from)?)?;
+    Ok(body.into())
+}
+
+/// The lines of all executions of one origin, by position.
+pub(super) fn list(db: &Connection, query: &TransitionQuery) -> Result<Vec<Position>, Problem> {
+    let (text, values) = list_query(query, rare_label(db, query)?);
+    let mut find = db.prepare_cached(&text)?;
+    let mut rows = find.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let position: i64 = row.get(0)?;
+        let id = ExecutionId::new(row.get::<_, String>(1)?);
+        let line = line(row, 2, &id)?;
+        found.push((u64::try_from(position).unwrap_or(0), id, line));
+    }
+    Ok(found)
+}
+
+/// A label that few executions carry.
+fn rare_label(db: &Connection, query: &TransitionQuery) -> Result<Option<usize>, Problem> {
+    let mut count = db.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM execution_label WHERE name = ?1 AND value = ?2 LIMIT ?3)",
+    )?;
+    for (place, (name, value)) in query.labels.iter().enumerate() {
+        let count: u32 = count.query_row((name, value, FEW), |row| row.get(0))?;
+        if count < FEW {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
+/// The statement and what is bound to it, in order.
+fn list_query(query: &TransitionQuery, rare_label: Option<usize>) -> (String, Vec<Value>) {
+    let TransitionQuery { origin, after, up_to, since_ms, labels, limit } = query;
+    let mut values = Vec::new();
+    let mut text = match rare_label.and_then(|place| labels.get(place)) {
+        Some((name, value)) => {
+            values.extend([Value::Text(name.clone()), Value::Text(value.clone())]);
+            // The unary plus keeps SQLite from the index of the origin.
+            "SELECT t.position, e.id, t.body FROM execution_label l CROSS JOIN execution e ON e.row = l.execution
+             CROSS JOIN transition t ON t.execution = e.row
+             WHERE l.name = ? AND l.value = ? AND +t.origin = ? AND +t.position > ?"
+        }
+        None => {
+            "SELECT t.position, e.id, t.body FROM transition t INDEXED BY transition_origin
+             CROSS JOIN execution e ON e.row = t.execution WHERE t.origin = ? AND t.position > ?"
+        }
+    }
+    .to_owned();
+    values.extend([Value::Text(origin.as_ref().to_owned()), Value::Integer(int(*after))]);
+    if let Some(up_to) = up_to {
+        text.push_str(" AND t.position <= ?");
+        values.push(Value::Integer(int(*up_to)));
+    }
+    if let Some(since_ms) = since_ms {
+        text.push_str(
+            " AND t.at_ms >= ? AND t.position >= (SELECT position FROM transition INDEXED BY transition_latest
+               WHERE latest_ms >= ? ORDER BY latest_ms, position LIMIT 1)",
+        );
+        values.extend([Value::Integer(int(*since_ms)), Value::Integer(int(*since_ms))]);
+    }
+    for (place, (name, value)) in labels.iter().enumerate() {
+        if rare_label != Some(place) {
+            text.push_str(
+                " AND EXISTS (SELECT 1 FROM execution_label m WHERE m.name = ? AND m.value = ?
+                   AND m.created_ms = e.created_ms AND m.execution = e.row)",
+            );
+            values.extend([Value::Text(name.clone()), Value::Text(value.clone())]);
+        }
+    }
+    text.push_str(" ORDER BY t.position LIMIT ?");
+    values.push(Value::Integer((*limit).clamp(1, PAGE_MAX).into()));
+    (text, values)
+}
+
+pub(super) fn last_position(db: &Connection) -> Result<u64, Problem> {
+    let last: i64 = db
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'transition'), 0),
+                coalesce((SELECT max(position) FROM cursor), 0))",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(last).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::sqlite::{SqliteBackend, SqliteOptions};
+
+    fn plan(db: &Connection, (text, values): (String, Vec<Value>)) -> String {
+        let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
+        let lines = explain.query_map(params_from_iter(values), |row| row.get::<_, String>("detail")).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    #[test]
+    fn lines_are_found_by_an_index_behind_the_position() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = SqliteBackend::open(folder.path().join("store.db"), &SqliteOptions::default()).unwrap();
+        let writer = backend.writer();
+        let db = writer.connection();
+        let all = TransitionQuery {
+            origin: "acme".into(),
+            after: 7,
+            up_to: None,
+            since_ms: None,
+            labels: vec![("room".into(), "hall".into())],
+            limit: 10,
+        };
+        let since = TransitionQuery { since_ms: Some(1), up_to: Some(9), ..all.clone() };
+        for query in [all, since] {
+            let by_origin = plan(db, list_query(&query, None));
+            assert!(by_origin.contains("SEARCH t USING INDEX transition_origin (origin=? AND rowid>?"), "{by_origin}");
+            assert!(!by_origin.contains("SCAN") && !by_origin.contains("TEMP B-TREE"), "{by_origin}");
+            let by_label = plan(db, list_query(&query, Some(0)));
+            assert!(by_label.contains("SEARCH l USING PRIMARY KEY (name=? AND value=?"), "{by_label}");
+            assert!(by_label.contains("SEARCH t USING INDEX sqlite_autoindex_transition_1 (execution=?"), "{by_label}");
+        }
+    }
+}
