@@ -66,6 +66,7 @@ impl Writer {
         declared: &[(String, String)],
         limit: u32,
     ) -> Result<bool, Problem> {
+        self.wait_for(Durability::Relaxed)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let more = indexes::step(&transaction, dialect, declared, limit.max(1))?;
         transaction.commit()?;

@@ -100,7 +100,8 @@ pub(super) fn list(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<DocumentRecord>, Problem> {
-    let Filter { mut text, mut values, key } = filter(db, dialect, collection, fields)?;
+    let Filter { mut text, mut values, key } =
+        filter(db, dialect, collection, fields, "CROSS JOIN document d ON d.row = f.document")?;
     if let Some(after) = after {
         text.push_str(&format!(" AND {key} > ?"));
         values.push(Value::Text(after.to_owned()));
@@ -128,7 +129,7 @@ pub(super) fn count(
     fields: &Attributes,
     up_to: u64,
 ) -> Result<u64, Problem> {
-    let Filter { text, mut values, key } = filter(db, dialect, collection, fields)?;
+    let Filter { text, mut values, key } = filter(db, dialect, collection, fields, "")?;
     values.push(Value::Integer(int(up_to)));
     let count: i64 = db
         .prepare_cached(&format!("SELECT count(*) FROM (SELECT {key} {text} LIMIT ?)"))?
@@ -144,7 +145,14 @@ struct Filter {
     key: &'static str,
 }
 
-fn filter(db: &Connection, dialect: &str, collection: &str, fields: &Attributes) -> Result<Filter, Problem> {
+/// Documents as `d` without fields, index rows as `f` with some; those with `join`.
+fn filter(
+    db: &Connection,
+    dialect: &str,
+    collection: &str,
+    fields: &Attributes,
+    join: &str,
+) -> Result<Filter, Problem> {
     let owned = |text: &str| Value::Text(text.to_owned());
     for (field, _) in fields {
         if !indexes::is_ready(db, dialect, collection, field)? {
@@ -164,9 +172,9 @@ fn filter(db: &Connection, dialect: &str, collection: &str, fields: &Attributes)
             key: "d.key",
         });
     };
-    let mut text = "FROM document_field f CROSS JOIN document d ON d.row = f.document
-         WHERE f.dialect = ? AND f.collection = ? AND f.field = ? AND f.value = ?"
-        .to_owned();
+    let mut text = format!(
+        "FROM document_field f {join} WHERE f.dialect = ? AND f.collection = ? AND f.field = ? AND f.value = ?"
+    );
     let mut values = vec![owned(dialect), owned(collection), owned(field), owned(value)];
     for (place, (field, value)) in fields.iter().enumerate() {
         if place != lead {

@@ -36,11 +36,12 @@ pub(super) fn put(
             max(:at, coalesce((SELECT latest_ms FROM transition ORDER BY position DESC LIMIT 1), :at)), :body)
          ON CONFLICT (execution, seq) DO UPDATE SET body = excluded.body",
     )?;
-    for (position, line) in (position..).zip(lines) {
-        let position = i64::try_from(position).map_err(|_| StoreError::Unwritable {
+    for (place, line) in (0_u64..).zip(lines) {
+        let position = position.checked_add(place).and_then(|position| i64::try_from(position).ok());
+        let position = position.ok_or_else(|| StoreError::Unwritable {
             what: "transition of",
             key: id.to_string(),
-            detail: format!("its position {position} is above {}", i64::MAX),
+            detail: format!("its position is above {}", i64::MAX),
         })?;
         let body = record::write("transition of", id.as_str(), &TransitionBody::from(line))?;
         put.execute(named_params! {
@@ -116,28 +117,36 @@ fn list_query(query: &TransitionQuery, rare_label: Option<usize>) -> (String, Ve
     let mut text = match rare_label.and_then(|place| labels.get(place)) {
         Some((name, value)) => {
             values.extend([Value::Text(name.clone()), Value::Text(value.clone())]);
-            // The unary plus keeps SQLite from the index of the origin.
+            // The unary plus keeps SQLite from the indexes of the origin and the position.
             "SELECT t.position, e.id, t.body FROM execution_label l CROSS JOIN execution e ON e.row = l.execution
              CROSS JOIN transition t ON t.execution = e.row
-             WHERE l.name = ? AND l.value = ? AND +t.origin = ? AND +t.position > ?"
+             WHERE l.name = ? AND l.value = ? AND +t.origin = ? AND +t.position"
         }
         None => {
             "SELECT t.position, e.id, t.body FROM transition t INDEXED BY transition_origin
-             CROSS JOIN execution e ON e.row = t.execution WHERE t.origin = ? AND t.position > ?"
+             CROSS JOIN execution e ON e.row = t.execution WHERE t.origin = ? AND t.position"
         }
     }
     .to_owned();
-    values.extend([Value::Text(origin.as_ref().to_owned()), Value::Integer(int(*after))]);
+    values.push(Value::Text(origin.as_ref().to_owned()));
+    match since_ms {
+        None => {
+            text.push_str(" > ?");
+            values.push(Value::Integer(int(*after)));
+        }
+        // One bound, for SQLite goes along an index from one only. It is NULL, and nothing is found, where all is older.
+        Some(since_ms) => {
+            text.push_str(
+                " > max(?, (SELECT position FROM transition INDEXED BY transition_latest
+                   WHERE latest_ms >= ? ORDER BY latest_ms, position LIMIT 1) - 1) AND t.at_ms >= ?",
+            );
+            let since_ms = Value::Integer(int(*since_ms));
+            values.extend([Value::Integer(int(*after)), since_ms.clone(), since_ms]);
+        }
+    }
     if let Some(up_to) = up_to {
         text.push_str(" AND t.position <= ?");
         values.push(Value::Integer(int(*up_to)));
-    }
-    if let Some(since_ms) = since_ms {
-        text.push_str(
-            " AND t.at_ms >= ? AND t.position >= (SELECT position FROM transition INDEXED BY transition_latest
-               WHERE latest_ms >= ? ORDER BY latest_ms, position LIMIT 1)",
-        );
-        values.extend([Value::Integer(int(*since_ms)), Value::Integer(int(*since_ms))]);
     }
     for (place, (name, value)) in labels.iter().enumerate() {
         if rare_label != Some(place) {

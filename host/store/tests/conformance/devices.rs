@@ -167,6 +167,31 @@ pub async fn labels_follow_the_record(place: &impl Place) {
     assert!(!has(("a", "2")) && !has(("b", "1")));
 }
 
+pub async fn an_alias_is_added_later(place: &impl Place) {
+    let journal = journal(place);
+    journal.put_device(device("lamp", &[("n", "1")])).await.unwrap();
+    journal.append(vec![Write::Profile(profile("lamp", "x", 1))]).unwrap();
+    journal.flush().await.unwrap();
+    assert_eq!(resolved(&journal, "m", "2").await, None);
+    journal.put_device(device("lamp", &[("n", "1"), ("m", "2")])).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(resolved(&journal, "n", "1").await.as_deref(), Some("lamp"));
+        assert_eq!(resolved(&journal, "m", "2").await.as_deref(), Some("lamp"));
+        assert_eq!(journal.profile(&dev("lamp"), "x").await.unwrap(), Some(profile("lamp", "x", 1)));
+        journal.flush().await.unwrap();
+    }
+}
+
+pub async fn a_removed_device_leaves_documents(place: &impl Place) {
+    let journal = journal(place);
+    journal.put_device(device("lamp", &[])).await.unwrap();
+    journal.append(vec![Write::Document(document("lamps", "lamp", "{}", 1))]).unwrap();
+    journal.append(vec![Write::DeviceRemove(dev("lamp"))]).unwrap();
+    journal.flush().await.unwrap();
+    assert_eq!(journal.device(&dev("lamp")).await.unwrap(), None);
+    assert!(journal.document("fleets", "lamps", "lamp").await.unwrap().is_some());
+}
+
 pub async fn children_hang_below_their_gateway(place: &impl Place) {
     let journal = journal(place);
     let below = |name: &str, parent: Option<&str>| DeviceRecord { parent: parent.map(dev), ..device(name, &[]) };

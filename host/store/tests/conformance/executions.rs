@@ -210,6 +210,24 @@ pub async fn an_empty_commit_is_fine(place: &impl Place) {
     assert_eq!(open_ids(&backend), ["a"]);
 }
 
+pub async fn labels_of_an_execution_may_change(place: &impl Place) {
+    let backend = place.open();
+    let count = |name: &str, value: &str| {
+        backend.count(&Selection { labels: pairs(&[(name, value)]), ..Selection::default() }, 10).unwrap()
+    };
+    let with = |labels: &[(&str, &str)]| put(labelled(execution("a", "lamp"), labels));
+    commit(&backend, [with(&[("x", "1"), ("y", "1")]), put(labelled(execution("b", "lamp"), &[("x", "1")]))]);
+    // The same again, in another order, is no change.
+    commit(&backend, [with(&[("y", "1"), ("x", "1"), ("x", "1")])]);
+    assert_eq!([count("x", "1"), count("y", "1")], [2, 1]);
+    commit(&backend, [with(&[("x", "2"), ("y", "1"), ("z", "1")])]);
+    assert_eq!([count("x", "1"), count("x", "2"), count("y", "1"), count("z", "1")], [1, 1, 1, 1]);
+    commit(&backend, [with(&[])]);
+    assert_eq!([count("x", "1"), count("x", "2"), count("y", "1"), count("z", "1")], [1, 0, 0, 0]);
+    commit(&backend, [with(&[("x", "3")]), with(&[("x", "4")])]);
+    assert_eq!([count("x", "3"), count("x", "4")], [0, 1]);
+}
+
 /// An ended execution with everything that can hang on one.
 fn ended(name: &str, at_ms: u64) -> [Write; 2] {
     let execution = correlated(labelled(execution(name, "lamp"), &[("l", name)]), 1, "lamp", name);

@@ -5,6 +5,7 @@ use dragoman_store::{
     Backend, CredentialRecord, DeviceRecord, DocumentRecord, Durability, MqttSessionRecord, OutboxRow, Page, Position,
     ProfileRecord, Selection, StoreError, TransitionQuery, Write,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// What was asked of [`Gate::commit`]: how many writes, and how durable.
@@ -14,6 +15,7 @@ pub struct Gate {
     inner: Arc<dyn Backend>,
     state: Mutex<State>,
     changed: Condvar,
+    point_reads: AtomicU64,
 }
 
 #[derive(Default)]
@@ -26,7 +28,7 @@ struct State {
 
 impl Gate {
     pub fn new(inner: Arc<dyn Backend>) -> Arc<Self> {
-        Arc::new(Self { inner, state: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Self { inner, state: Mutex::default(), changed: Condvar::new(), point_reads: AtomicU64::new(0) })
     }
 
     /// Commits wait until [`Gate::release`].
@@ -53,6 +55,11 @@ impl Gate {
     /// The commits that went through, in order.
     pub fn commits(&self) -> Vec<Commit> {
         self.state.lock().unwrap().commits.clone()
+    }
+
+    /// How often a profile or a document was read.
+    pub fn point_reads(&self) -> u64 {
+        self.point_reads.load(Ordering::SeqCst)
     }
 
     /// Waits until so many commits went through.
@@ -101,6 +108,7 @@ impl Backend for Gate {
         self.inner.children(parent, after, limit)
     }
     fn profile(&self, device: &DeviceId, dialect: &str) -> Result<Option<ProfileRecord>, StoreError> {
+        self.point_reads.fetch_add(1, Ordering::SeqCst);
         self.inner.profile(device, dialect)
     }
     fn execution(&self, id: &ExecutionId) -> Result<Option<Execution>, StoreError> {
@@ -119,6 +127,7 @@ impl Backend for Gate {
         self.inner.cursor(dialect)
     }
     fn document(&self, dialect: &str, collection: &str, key: &str) -> Result<Option<DocumentRecord>, StoreError> {
+        self.point_reads.fetch_add(1, Ordering::SeqCst);
         self.inner.document(dialect, collection, key)
     }
     fn documents(

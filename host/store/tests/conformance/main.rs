@@ -5,12 +5,14 @@
 
 mod accounts;
 mod devices;
+mod documents;
 mod executions;
 mod gate;
 mod journal;
 mod queries;
 #[path = "../support/mod.rs"]
 mod support;
+mod transitions;
 
 use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
 use dragoman_store::{Backend, Durability, Journal, JournalOptions, Write};
@@ -93,6 +95,7 @@ macro_rules! every_case_on {
                 text_that_needs_escaping_comes_back
                 a_commit_is_all_or_nothing
                 an_empty_commit_is_fine
+                labels_of_an_execution_may_change
                 pruning_forgets_the_earliest_ended_with_all_of_theirs
                 pruning_leaves_what_is_open
                 everything_is_there_after_reopening
@@ -116,6 +119,8 @@ macro_rules! every_case_on {
                 a_device_made_anew_has_no_old_profile
                 pages_go_in_id_order_and_by_labels
                 labels_follow_the_record
+                an_alias_is_added_later
+                a_removed_device_leaves_documents
                 children_hang_below_their_gateway
                 profiles_are_per_device_and_dialect
                 checked_appends_look_at_each_other
@@ -125,6 +130,25 @@ macro_rules! every_case_on {
                 import_then_read
                 import_names_the_taken_alias
                 readers_never_see_an_older_device_after_a_newer
+            }
+            documents {
+                a_document_comes_back_and_is_replaced_and_removed
+                documents_and_counters_are_seen_at_once
+                documents_go_in_key_order
+                documents_are_found_by_their_fields
+                a_field_without_an_index_is_refused
+                indexes_follow_what_is_declared
+                indexes_are_built_in_steps
+                documents_are_written_with_the_rest_or_not_at_all
+                documents_and_profiles_are_read_from_memory
+            }
+            transitions {
+                lines_come_by_position_over_all_histories
+                lines_are_found_by_label
+                lines_are_found_by_time
+                positions_are_not_given_again
+                cursors_are_seen_at_once
+                followers_miss_nothing_and_get_nothing_twice
             }
             accounts {
                 a_credential_comes_back_by_account_and_by_token

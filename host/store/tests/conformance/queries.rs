@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 const STATES: [State; 4] = [State::Queued, State::Sent, State::Succeeded, State::TimedOut];
 
-/// Sixty executions over all combinations of three devices, two origins, four states and labels.
+/// Sixty executions over all combinations of three devices, two origins, four states and labels, in order of creation;
+/// some share a time, and the clock was set back between them.
 fn filled(place: &impl Place) -> (Arc<dyn Backend>, Vec<Execution>) {
     let backend = place.open();
-    let all: Vec<Execution> = (0..60_usize)
+    let mut all: Vec<Execution> = (0..60_usize)
         .map(|n| {
             let device = ["lamp", "door", "hub"][n % 3];
             let mut execution = execution(&format!("e{n:02}"), device);
+            execution.created_ms = 1_000 + n as u64 / 2 - if n >= 40 { 15 } else { 0 };
             execution.origin = ["fleets", "huawei"][n / 3 % 2].into();
             if n % 2 == 0 {
                 execution.labels = pairs(&[("even", "yes"), ("tens", ["0", "1", "2", "3", "4", "5"][n / 10])]);
@@ -23,6 +25,8 @@ fn filled(place: &impl Place) -> (Arc<dyn Backend>, Vec<Execution>) {
         })
         .collect();
     commit(&backend, all.iter().cloned().map(put));
+    // Those of one time stay in the order in which they were written.
+    all.sort_by_key(|execution| execution.created_ms);
     (backend, all)
 }
 
@@ -66,7 +70,7 @@ pub async fn pages_stay_in_place_when_executions_are_added(place: &impl Place) {
     let (backend, all) = filled(place);
     let mut selection = Selection { limit: 25, newest_first: true, ..Selection::default() };
     let first = backend.executions(&selection).unwrap();
-    commit(&backend, [put(execution("later", "lamp"))]);
+    commit(&backend, [put(Execution { created_ms: 2_000, ..execution("later", "lamp") })]);
     selection.after = first.next;
     let second = backend.executions(&selection).unwrap();
     assert_eq!(second.items.first(), all.get(34));
@@ -80,17 +84,20 @@ pub async fn each_filter_and_any_two_together(place: &impl Place) {
         [vec![], vec![State::Queued, State::Sent], vec![State::TimedOut], STATES.to_vec(), vec![State::Failed]];
     let labels =
         [vec![], pairs(&[("even", "yes")]), pairs(&[("even", "yes"), ("tens", "2")]), pairs(&[("even", "no")])];
+    let times = [(None, None), (Some(1_006), Some(1_010)), (None, Some(1_000)), (Some(1_010), None)];
     for device in &devices {
         for origin in &origins {
             for states in &states {
-                for labels in &labels {
+                for (labels, (since_ms, before_ms)) in
+                    labels.iter().flat_map(|labels| times.map(|times| (labels, times)))
+                {
                     let selection = Selection {
                         device: device.clone(),
                         origin: origin.clone(),
                         states: states.clone(),
                         labels: labels.clone(),
-                        since_ms: None,
-                        before_ms: None,
+                        since_ms,
+                        before_ms,
                         newest_first: false,
                         after: None,
                         limit: 4,
@@ -100,6 +107,8 @@ pub async fn each_filter_and_any_two_together(place: &impl Place) {
                         .filter(|e| device.as_ref().is_none_or(|device| e.device == *device))
                         .filter(|e| origin.as_ref().is_none_or(|origin| e.origin == *origin))
                         .filter(|e| states.is_empty() || states.contains(&e.state))
+                        .filter(|e| since_ms.is_none_or(|since_ms| e.created_ms >= since_ms))
+                        .filter(|e| before_ms.is_none_or(|before_ms| e.created_ms < before_ms))
                         .filter(|e| labels.iter().all(|label| e.labels.contains(label)))
                         .cloned()
                         .collect();

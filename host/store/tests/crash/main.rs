@@ -18,7 +18,7 @@ mod vfs;
 
 use disk::{Cut, Disk};
 use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
-use dragoman_store::{Journal, JournalOptions, OpenError, Seq, Write};
+use dragoman_store::{Backend, Journal, JournalOptions, OpenError, Seq, Write};
 use model::Model;
 use rusqlite::{Connection, OpenFlags};
 use seed::Seed;
@@ -105,6 +105,9 @@ impl Run {
     /// Appends, waits now and then, and notes what was told to be on the disk.
     async fn work(&mut self, journal: &Journal, disk: &Arc<Disk>) {
         disk.acknowledged.store(self.models[0].appends, Ordering::SeqCst);
+        if journal.declare_indexes("fleets", model::indexes()).await.is_err() {
+            return;
+        }
         for _ in 0..APPENDS {
             let mut model = self.models.last().unwrap().clone();
             let writes = model.next(&mut self.seed);
@@ -133,6 +136,8 @@ impl Run {
         let disk = Disk::new(self.files.clone(), u64::MAX, Seed(0), true);
         vfs::plug(&self.folder, Arc::clone(&disk));
         let store = open(&self.folder).map_err(|error| error.to_string())?;
+        // The power may have gone before the index was there, or while it was built.
+        while store.index_documents("fleets", &model::indexes(), 1).map_err(|error| error.to_string())? {}
         let kept = model::appends_in(&store).map_err(|error| error.to_string())?;
         if kept < acknowledged {
             return Err(format!("append {acknowledged} was told to be on the disk, and {kept} are there"));
