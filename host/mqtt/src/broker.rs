@@ -1,7 +1,7 @@
 //! What the daemon asks of a broker.
 
 use async_trait::async_trait;
-use dragoman_core::{DeviceId, ExecutionId, Message, Session, SessionId, Subscription};
+use dragoman_core::{DeviceId, ExecutionId, Message, Policy, Session, SessionId, Subscription};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,8 @@ impl fmt::Display for DeliveryToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It is on its way to a connected session. With `receipt`, which is true for QoS 1 and 2, exactly one
-    /// [`BrokerEvents::receipt`](crate::BrokerEvents::receipt) follows for its token; without, none.
+    /// [`BrokerEvents::receipt`](crate::BrokerEvents::receipt) follows for its token, unless it is withdrawn; without,
+    /// none.
     Sent {
         /// Whether a receipt follows.
         receipt: bool,
@@ -112,10 +113,11 @@ pub enum BrokerError {
 /// A broker as the daemon uses it.
 #[async_trait]
 pub trait Broker: Send + Sync {
-    /// Sends a message to the session of one device, if it is connected; it is never queued for an absent one.
+    /// Sends a message to the session of one device, if it is connected and its policy lets it receive it; it is never
+    /// queued for an absent one.
     ///
-    /// With `subscribed_only` it goes out only when one of the session's subscriptions, its own or implicit, matches
-    /// the topic. Its QoS is the lower of the asked and the subscribed one where the session subscribed, else the
+    /// With `subscribed_only` it goes out only when one of the session's subscriptions, its own, shared or implicit,
+    /// matches the topic. Its QoS is the lower of the asked and the subscribed one where the session subscribed, else the
     /// asked one, and never 2: that would leave half-finished exchanges behind in a session that goes on after its
     /// messages were told to be lost. `expires_in_ms` is how long it may wait in the broker; 0 is treated as 1. A `retain` flag in the
     /// message is ignored, because only one session is meant.
@@ -128,19 +130,49 @@ pub trait Broker: Send + Sync {
         token: DeliveryToken,
     ) -> Delivery;
 
-    /// Sends a message to every session that subscribed, as if a client had published it, and returns to how many. Its
-    /// `retain` flag counts. Absent persistent sessions get it when they return, unless it expires first.
+    /// Sends a message to every session that subscribed and whose policy lets it receive it, as if a client had
+    /// published it, and returns to how many: each gets it once, however many of its subscriptions match. Its `retain`
+    /// flag counts. Absent persistent sessions get it when they return, unless it expires first or their policy of then
+    /// hides it.
     async fn publish(&self, message: &Message, expires_in_ms: Option<u64>) -> usize;
+
+    /// Sends a message to one connected session, whether or not it subscribed. QoS and `retain` as with
+    /// [`Broker::publish_to`], and the bound on what waits for the session is the same; there is no receipt, and it is
+    /// not kept for later. False: it was not sent, because the session is gone, its policy hides the topic, too much
+    /// waits for it, or the message is none that can be sent to it.
+    async fn publish_to_session(&self, session: &SessionId, message: &Message) -> bool;
+
+    /// Takes a message back that still waits here for its session, behind the messages that the client has not yet
+    /// acknowledged. True: it is not delivered, and no receipt follows, neither now nor later. False: it is on the wire
+    /// or was, or is not known; its receipt comes as ever. It looks through all connected sessions.
+    fn withdraw(&self, token: &DeliveryToken) -> bool;
 
     /// Closes the connection of a device, if it has one. Its persistent session stays.
     async fn close_device(&self, device: &DeviceId);
 
+    /// Closes a connection, if it is still there. Its persistent session stays.
+    async fn close_session(&self, session: &SessionId);
+
+    /// Gives a connected session another policy, and another principal where there is one; without, it stays. It holds
+    /// for all that comes after, also for what already waits in the broker: what the session may not receive any more is
+    /// dropped. Subscriptions that the policy no longer covers deliver nothing until a policy covers them again, unless
+    /// [`BrokerEvents::subscribing`](crate::BrokerEvents::subscribing) granted them; implicit ones become those of the
+    /// policy. False: the session is gone.
+    async fn set_policy(&self, session: &SessionId, principal: Option<String>, policy: Policy) -> bool;
+
+    /// A connected session, with the principal that it has now.
+    fn session(&self, session: &SessionId) -> Option<Arc<Session>>;
+
     /// The connected session of a device.
     fn session_of(&self, device: &DeviceId) -> Option<Arc<Session>>;
 
-    /// What a connected session receives: what it subscribed to, and what its policy subscribes for it. Where both have
-    /// the same filter it is listed once, with the higher QoS.
+    /// What a connected session subscribed to itself, in its own words: the filters that it asked for, also where they
+    /// were rewritten, shared ones with `$share/group/`. Empty for one that is gone.
     fn subscriptions(&self, session: &SessionId) -> Vec<Subscription>;
+
+    /// The same of a device's session, also of a persistent one that is away, and after a restart. Where a device has
+    /// several persistent sessions under different client ids, the last one counts. None: it has no session.
+    fn device_subscriptions(&self, device: &DeviceId) -> Option<Vec<Subscription>>;
 
     /// Counts and levels.
     fn stats(&self) -> BrokerStats;

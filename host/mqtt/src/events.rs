@@ -47,6 +47,18 @@ pub enum InboundVerdict {
     Refuse(u8),
 }
 
+/// What the daemon says of a subscription that the policy does not cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubscribeVerdict {
+    /// It is granted.
+    AsAsked,
+    /// The client is told that it got what it asked for; what it is sent is what matches this filter, which is one
+    /// without `$share`. A shared subscription stays in its group.
+    Rewritten(String),
+    /// SUBACK says 0x80 (3.1.1) or 0x87 (5).
+    Refuse,
+}
+
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -82,8 +94,14 @@ pub enum RetainHandling {
 /// A subscription of a persistent session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptSubscription {
-    /// Topic filter, without `$share`.
+    /// Topic filter as the client asked for it, without `$share`.
     pub filter: String,
+    /// The filter that it is served with, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewritten: Option<String>,
+    /// The daemon granted it; the policy did not cover it.
+    #[serde(default)]
+    pub granted: bool,
     /// 0, 1 or 2.
     pub qos: u8,
     /// The group of a shared subscription.
@@ -103,6 +121,22 @@ pub struct KeptSubscription {
     pub subscription_id: Option<u32>,
 }
 
+impl KeptSubscription {
+    /// The filter that it is served with.
+    pub fn served(&self) -> &str {
+        self.rewritten.as_deref().unwrap_or(&self.filter)
+    }
+
+    /// In the client's own words: the filter that it asked for, with `$share` and its group where it has one.
+    pub fn in_words(&self) -> Subscription {
+        let filter = match &self.share {
+            Some(group) => format!("$share/{group}/{}", self.filter),
+            None => self.filter.clone(),
+        };
+        Subscription { filter, qos: self.qos }
+    }
+}
+
 /// A persistent session as it has to survive a restart of the daemon. The broker reads and writes it whole; the store
 /// needs only the client id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,10 +147,16 @@ pub struct KeptSession {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Who it belongs to: the dialect that admitted it and the principal. Another one with the same client id does not
-    /// inherit it.
+    /// inherit it, see [`BrokerEvents::authenticate`].
     pub dialect: String,
     /// See `dialect`.
     pub principal: String,
+    /// The principal as it was admitted, where [`Broker::set_policy`](crate::Broker::set_policy) gave it another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted_as: Option<String>,
+    /// The device that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// 3, 4 or 5.
     pub protocol_level: u8,
     /// Seconds after its connection ended until it is forgotten.
@@ -135,6 +175,12 @@ pub struct KeptSession {
 pub trait BrokerEvents: Send + Sync + 'static {
     /// Who is it? Called once for each CONNECT.
     ///
+    /// A client id belongs to whoever is connected with it or has a persistent session under it: the dialect and the
+    /// principal. The same ones take it over and go on with what they left. So do the same device, and the principal as
+    /// which a session was admitted before [`Broker::set_policy`](crate::Broker::set_policy) gave it another one, but
+    /// they begin anew. Anybody else is refused with 5 or 0x87, whatever this answers, until that session is over; so
+    /// nobody ends or inherits another one's session by naming its client id.
+    ///
     /// The CONNACK carries 4 or 0x86 for `BadCredentials`, 5 or 0x87 for `NotAuthorized` and 3 or 0x88 for
     /// `Unavailable`. The embedded broker has no means to send 2 or 0x85 for `BadClientId` and answers 5 or 0x87.
     async fn authenticate(&self, attempt: ConnectAttempt) -> Result<Grant, ConnectRefusal>;
@@ -148,13 +194,19 @@ pub trait BrokerEvents: Send + Sync + 'static {
     async fn closed(&self, session: Arc<Session>, reason: CloseReason);
 
     /// A message that the policy let through, also a last will (which may come after `closed`). Resolves when it may be
-    /// acknowledged to the sender: after the commit.
+    /// acknowledged to the sender: after the commit. The next message of the client is handed over when it resolved.
     async fn inbound(&self, session: Arc<Session>, message: Message) -> InboundVerdict;
 
-    /// A client subscribed. Its SUBACK goes out when this resolves.
+    /// A client asks for a subscription that `policy.subscribe` does not cover. Its filter is in the client's words, with
+    /// `$share/group/` in front where it is a shared one; what is covered is the filter behind that. Its SUBACK, and the
+    /// client's further packets, wait for the answer. What is granted here stays until the client unsubscribes or its
+    /// session ends; it is `policy.receive` that then decides what it delivers.
+    async fn subscribing(&self, session: Arc<Session>, asked: Subscription) -> SubscribeVerdict;
+
+    /// A client subscribed, in its own words. Its SUBACK goes out when this resolves.
     async fn subscribed(&self, session: Arc<Session>, subscription: Subscription);
 
-    /// A client unsubscribed. Its UNSUBACK goes out when this resolves.
+    /// A client unsubscribed from a filter in its own words. Its UNSUBACK goes out when this resolves.
     async fn unsubscribed(&self, session: Arc<Session>, filter: String);
 
     /// How a delivery ended; exactly once for each token that was answered with `Sent { receipt: true }`. It may come

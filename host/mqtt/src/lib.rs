@@ -18,5 +18,6 @@ pub use broker::{Broker, BrokerError, BrokerStats, Delivery, DeliveryToken, Rece
 pub use embedded::EmbeddedBroker;
 pub use events::{
     BrokerEvents, CloseReason, ConnectAttempt, InboundVerdict, KeptSession, KeptSubscription, RetainHandling,
+    SubscribeVerdict,
 };
 pub use options::{EmbeddedOptions, ListenerOptions};

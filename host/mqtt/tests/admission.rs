@@ -6,8 +6,8 @@ mod common;
 
 use common::wire::{Client, v4, v5};
 use common::{Heard, Setup, device, grant, message, open_policy, token};
-use dragoman_core::{ConnectRefusal, DeviceId};
-use dragoman_mqtt::{Broker, CloseReason, Delivery};
+use dragoman_core::{ConnectRefusal, DeviceId, Grant};
+use dragoman_mqtt::{Broker, CloseReason, ConnectAttempt, Delivery};
 
 #[tokio::test]
 async fn each_refusal_has_its_connack_code() {
@@ -94,24 +94,77 @@ async fn a_newer_session_of_the_device_closes_the_older_one() {
     stage.stop().await;
 }
 
+/// The user name is the principal, a part before a slash the dialect, and one after an at sign the device.
+fn by_name(attempt: &ConnectAttempt) -> Grant {
+    let name = attempt.session.username.clone().unwrap_or_default();
+    let (dialect, rest) = name.split_once('/').unwrap_or(("test", &name));
+    let (principal, device) =
+        rest.split_once('@').map_or((rest, None), |(principal, device)| (principal, Some(device)));
+    Grant {
+        dialect: dialect.into(),
+        principal: principal.into(),
+        device: device.map(DeviceId::new),
+        policy: open_policy(),
+    }
+}
+
 #[tokio::test]
-async fn a_client_id_is_taken_over_but_not_what_another_principal_left() {
-    let mut stage = Setup::new().start().await;
-    let (mut first, _) = Client::connect(stage.address, &v4("shared-id").user("alice").kept(60)).await;
+async fn a_client_id_is_not_given_to_a_stranger() {
+    for (connect, refused) in [(v4("shared-id").kept(60), 5), (v5("shared-id").kept(60), 0x87)] {
+        let mut setup = Setup::new();
+        setup.admit = Box::new(|attempt| Ok(by_name(attempt)));
+        let mut stage = setup.start().await;
+        let (mut owner, _) = Client::connect(stage.address, &connect.clone().user("alice")).await;
+        owner.subscribe(&[("private", 1)]).await;
+        for stranger in ["mallory", "other/alice", "mallory@d1", "other/alice@d1"] {
+            let (_, connack) = Client::try_connect(stage.address, &connect.clone().user(stranger)).await;
+            assert_eq!(connack.code, refused, "{stranger} while it is connected");
+        }
+        // The owner was not disturbed, and what it left is not given away while it is absent.
+        assert_eq!(stage.broker.publish(&message("private", "x", 1), None).await, 1);
+        owner.take().await;
+        drop(owner);
+        stage.closed().await;
+        let (_, connack) = Client::try_connect(stage.address, &connect.clone().user("mallory")).await;
+        assert_eq!(connack.code, refused, "while it is away");
+        let (_owner, connack) = Client::connect(stage.address, &connect.clone().user("alice")).await;
+        assert!(connack.session_present);
+        stage.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_device_takes_its_client_id_over_under_another_principal_and_begins_anew() {
+    let mut setup = Setup::new();
+    setup.admit = Box::new(|attempt| Ok(by_name(attempt)));
+    let stage = setup.start().await;
+    let (mut first, _) = Client::connect(stage.address, &v4("id").kept(60).user("key1@d1")).await;
     first.subscribe(&[("private", 1)]).await;
-    let (mut second, connack) = Client::connect(stage.address, &v4("shared-id").user("mallory").kept(60)).await;
+    let (mut second, connack) = Client::connect(stage.address, &v4("id").kept(60).user("other/key2@d1")).await;
     assert!(!connack.session_present);
     first.closed().await;
     assert_eq!(stage.broker.publish(&message("private", "x", 1), None).await, 0);
     second.nothing_more().await;
-    let forgotten = stage.seen().iter().any(|heard| matches!(heard, Heard::Forget(id) if id == "shared-id"));
-    assert!(forgotten);
-    // And an absent one is not inherited either.
-    second.subscribe(&[("private", 1)]).await;
-    drop(second);
-    while stage.closed().await.0.username.as_deref() != Some("mallory") {}
-    let (_, connack) = Client::connect(stage.address, &v4("shared-id").user("alice").kept(60)).await;
-    assert!(!connack.session_present);
+    assert!(stage.broker.subscriptions(&stage.broker.session_of(&device("d1")).unwrap().id).is_empty());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_who_come_at_once_do_not_inherit_from_each_other() {
+    let mut setup = Setup::new();
+    setup.admit = Box::new(|attempt| Ok(by_name(attempt)));
+    let stage = setup.start().await;
+    let address = stage.address;
+    for round in 0..20 {
+        let all = (0..6).map(|n| {
+            let connect = v4(&format!("c{round}")).kept(60).user(&format!("user{n}"));
+            async move { Client::try_connect(address, &connect).await }
+        });
+        let all = futures::future::join_all(all).await;
+        let let_in: Vec<_> = all.iter().filter(|(_, connack)| connack.code == 0).collect();
+        assert_eq!(let_in.len(), 1, "round {round}");
+        assert!(!let_in[0].1.session_present);
+    }
     stage.stop().await;
 }
 

@@ -122,14 +122,40 @@ async fn a_session_expires_while_it_is_away_and_over_a_restart() {
 }
 
 #[tokio::test]
-async fn another_principal_does_not_inherit_a_restored_session() {
-    let stage = Setup::new().start().await;
+async fn another_principal_does_not_get_a_restored_session() {
+    let mut stage = Setup::new().start().await;
     let client = subscribed(&stage, &v4("id").user("alice").kept(60)).await;
-    let stage = restarted(stage).await;
     drop(client);
-    let (_, connack) = Client::connect(stage.address, &v4("id").user("mallory").kept(60)).await;
-    assert!(!connack.session_present);
-    assert_eq!(stage.broker.publish(&message("down/1", "x", 1), None).await, 0);
+    stage.closed().await;
+    let stage = restarted(stage).await;
+    assert_eq!(Client::try_connect(stage.address, &v4("id").user("mallory").kept(60)).await.1.code, 5);
+    let (_, connack) = Client::connect(stage.address, &v4("id").user("alice").kept(60)).await;
+    assert!(connack.session_present);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_subscriptions_of_an_absent_device_are_known_also_after_a_restart() {
+    let mut stage = Setup::new().start().await;
+    assert_eq!(stage.broker.device_subscriptions(&device("d1")), None);
+    let client = subscribed(&stage, &v4("c1").user("d1").kept(60)).await;
+    let words = |stage: &Stage| {
+        let list = stage.broker.device_subscriptions(&device("d1")).unwrap();
+        list.into_iter().map(|s| (s.filter, s.qos)).collect::<Vec<_>>()
+    };
+    let expected = [("down/#".to_owned(), 1), ("news".to_owned(), 0)];
+    assert_eq!(words(&stage), expected);
+    drop(client);
+    stage.closed().await;
+    assert_eq!(words(&stage), expected);
+    let mut stage = restarted(stage).await;
+    assert_eq!(words(&stage), expected);
+    // It comes back and wants to be forgotten.
+    let (client, _) = Client::connect(stage.address, &v4("c1").user("d1")).await;
+    assert_eq!(words(&stage), []);
+    drop(client);
+    stage.closed().await;
+    assert_eq!(stage.broker.device_subscriptions(&device("d1")), None);
     stage.stop().await;
 }
 

@@ -85,6 +85,13 @@ async fn start_says_what_is_wrong() {
         ) -> dragoman_mqtt::InboundVerdict {
             dragoman_mqtt::InboundVerdict::Accept
         }
+        async fn subscribing(
+            &self,
+            _: Arc<dragoman_core::Session>,
+            _: dragoman_core::Subscription,
+        ) -> dragoman_mqtt::SubscribeVerdict {
+            dragoman_mqtt::SubscribeVerdict::Refuse
+        }
         async fn subscribed(&self, _: Arc<dragoman_core::Session>, _: dragoman_core::Subscription) {}
         async fn unsubscribed(&self, _: Arc<dragoman_core::Session>, _: String) {}
         fn receipt(&self, _: dragoman_mqtt::DeliveryToken, _: Receipt) {}

@@ -52,11 +52,10 @@ async fn implicit_subscriptions_end_with_their_session() {
     assert_eq!(stage.broker.publish(&message("auto/1", "x", 1), None).await, 1);
     device1.take().await;
     let session = stage.broker.session_of(&device("d1")).unwrap();
-    assert_eq!(stage.broker.subscriptions(&session.id), [Subscription { filter: "auto/#".into(), qos: 1 }]);
+    assert!(stage.broker.subscriptions(&session.id).is_empty(), "it did not ask for it");
     drop(device1);
     stage.closed().await;
     assert_eq!(stage.broker.publish(&message("auto/1", "x", 1), None).await, 0);
-    assert!(stage.broker.subscriptions(&session.id).is_empty());
     stage.stop().await;
 }
 

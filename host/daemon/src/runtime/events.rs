@@ -5,7 +5,9 @@ use super::gateway::Gateway;
 use super::writes::WriteError;
 use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
-use dragoman_mqtt::{BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt};
+use dragoman_mqtt::{
+    BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, InboundVerdict, KeptSession, Receipt, SubscribeVerdict,
+};
 use dragoman_store::{MqttSessionRecord, Seq, Write};
 use dragoman_wasm::{CallError, Claim, Fault, Plugin, Presented, Secret, Verdict};
 use std::sync::Arc;
@@ -196,6 +198,10 @@ impl BrokerEvents for Events {
             },
             Err(code) => InboundVerdict::Refuse(code),
         }
+    }
+
+    async fn subscribing(&self, _session: Arc<Session>, _asked: Subscription) -> SubscribeVerdict {
+        SubscribeVerdict::Refuse
     }
 
     async fn subscribed(&self, session: Arc<Session>, _subscription: Subscription) {

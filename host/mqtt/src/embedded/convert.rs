@@ -5,6 +5,7 @@
 //! User properties appear under their own names; one whose name begins with `mqtt.` or `user.` gets `user.` in front, so
 //! that no client can put on the look of a property it did not set.
 
+use super::filters;
 use crate::events::{KeptSubscription, RetainHandling};
 use dragoman_core::{Attributes, Message, Payload};
 use rmqtt::codec::types::QoS;
@@ -65,10 +66,13 @@ pub(super) fn qos_of(qos: u8) -> QoS {
     }
 }
 
-/// A subscription as it is kept.
-pub(super) fn kept_subscription(filter: &str, options: &SubscriptionOptions) -> KeptSubscription {
+/// A subscription as it is kept, from the name under which the library has it.
+pub(super) fn kept_subscription(name: &str, options: &SubscriptionOptions) -> KeptSubscription {
+    let (asked, served) = (filters::asked(name), filters::served(name));
     KeptSubscription {
-        filter: filter.to_owned(),
+        filter: asked.to_owned(),
+        rewritten: (asked != served).then(|| served.to_owned()),
+        granted: false,
         qos: options.qos_value(),
         share: options.shared_group().map(ToString::to_string),
         no_local: options.no_local().unwrap_or(false),

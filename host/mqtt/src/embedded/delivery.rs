@@ -5,8 +5,9 @@
 //! never sent to a client.
 
 use super::hub::Hub;
-use super::live::{Live, NotTaken, Outstanding};
-use super::{convert, policy};
+use super::live::Live;
+use super::outstanding::{NotTaken, Outstanding};
+use super::{convert, policy, router};
 use crate::broker::{Delivery, DeliveryToken, Receipt};
 use dragoman_core::{DeviceId, Message, SessionId};
 use rmqtt::codec::v5::PublishProperties;
@@ -25,39 +26,78 @@ pub(super) async fn publish_to(
     token: DeliveryToken,
 ) -> Delivery {
     let live = hub.tables().by_device.get(device).cloned();
-    let (Some(live), Some(running)) = (live, hub.running()) else { return Delivery::Away };
+    let Some(live) = live else { return Delivery::Away };
+    if subscribed_only && live.subscribed_qos(&message.topic).is_none() {
+        return match policy::is_name(&message.topic, hub.options.max_topic_bytes) {
+            true => Delivery::NoSubscriber,
+            false => Delivery::Invalid,
+        };
+    }
+    send(hub, &live, message, Some(expires_in_ms), Some(token)).await
+}
+
+/// What [`Broker::publish_to_session`](crate::Broker::publish_to_session) says.
+pub(super) async fn publish_to_session(hub: &Hub, session: &SessionId, message: &Message) -> bool {
+    let live = hub.tables().by_session.get(session).cloned();
+    let Some(live) = live else { return false };
+    let delivery = send(hub, &live, message, None, None).await;
+    if !matches!(delivery, Delivery::Sent { .. } | Delivery::Away) {
+        hub.counters.dropped("session-message");
+        let client = &live.session.client_id;
+        tracing::warn!(client, topic = message.topic, ?delivery, "a message of the daemon cannot be sent to a session");
+    }
+    matches!(delivery, Delivery::Sent { .. })
+}
+
+/// Sends a message to one session. With a token its receipt is told, where its QoS has one.
+async fn send(
+    hub: &Hub,
+    live: &Arc<Live>,
+    message: &Message,
+    expires_in_ms: Option<u64>,
+    token: Option<DeliveryToken>,
+) -> Delivery {
+    let Some(running) = hub.running() else { return Delivery::Away };
     if !policy::is_name(&message.topic, hub.options.max_topic_bytes) {
         return Delivery::Invalid;
     }
-    let subscribed = live.subscribed_qos(&message.topic);
-    if !live.may_receive(&message.topic) || (subscribed_only && subscribed.is_none()) {
+    if !live.may_receive(&message.topic) {
         return Delivery::NoSubscriber;
     }
+    let subscribed = live.subscribed_qos(&message.topic);
     let qos = message.qos.min(subscribed.unwrap_or(message.qos)).min(1);
-    let expires_in_ms = expires_in_ms.max(1);
-    let expiry_s = u32::try_from(expires_in_ms.div_ceil(1000)).unwrap_or(u32::MAX);
-    let publish = convert::publish(message, qos, false, Some(expiry_s));
-    if !fits(hub, &live, &publish) {
+    let publish = convert::publish(message, qos, false, expires_in_ms.map(in_seconds));
+    if !fits(hub, live, &publish) {
         return Delivery::Invalid;
     }
     let entry = running.scx.extends.shared().await.entry(live.id.clone());
     if entry.id_same() != Some(true) || !entry.is_connected().await {
         return Delivery::Away;
     }
-    let deadline = Instant::now().checked_add(Duration::from_millis(expires_in_ms));
-    let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(u64::from(u32::MAX)));
-    let outstanding = Outstanding { token, receipt: qos > 0, deadline, delivered: false };
+    let deadline = expires_in_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms.max(1))));
+    let receipt = qos > 0 && token.is_some();
+    let outstanding = Outstanding { token, receipt, deadline };
     let number = match live.take_on(outstanding, hub.options.max_outstanding) {
         Ok(number) => number,
         Err(NotTaken::Closed) => return Delivery::Away,
         Err(NotTaken::Full) => return Delivery::Full,
     };
     let publish = Publish::from(publish).create_time(timestamp_millis());
-    let sent = entry.publish(origin(&running.scx.node.id(), &live, number), publish).await;
+    let sent = entry.publish(origin(&running.scx.node.id(), live, number), publish).await;
     if sent.is_err() && live.settle(number).is_some() {
         return Delivery::Away;
     }
-    Delivery::Sent { receipt: qos > 0 }
+    Delivery::Sent { receipt }
+}
+
+/// Whole seconds on the wire, at least one.
+fn in_seconds(ms: u64) -> u32 {
+    u32::try_from(ms.max(1).div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+/// What [`Broker::withdraw`](crate::Broker::withdraw) says.
+pub(super) fn withdraw(hub: &Hub, token: &DeliveryToken) -> bool {
+    hub.tables().by_session.values().any(|live| live.withdraw(token))
 }
 
 /// What [`Broker::publish`](crate::Broker::publish) says.
@@ -68,8 +108,11 @@ pub(super) async fn publish(hub: &Hub, message: &Message, expires_in_ms: Option<
         tracing::warn!(topic = message.topic, "a message of the daemon has a topic that cannot be routed");
         return 0;
     }
-    let expiry_s = expires_in_ms.map(|ms| u32::try_from(ms.max(1).div_ceil(1000)).unwrap_or(u32::MAX));
-    let wire = convert::publish(message, message.qos, message.retain, expiry_s);
+    let recipients = router::recipients(hub, None, &message.topic);
+    if recipients.is_empty() && !message.retain {
+        return 0;
+    }
+    let wire = convert::publish(message, message.qos, message.retain, expires_in_ms.map(in_seconds));
     let publish = Publish::from(wire).create_time(timestamp_millis());
     let from = Origin::from_admin(Id::new(scx.node.id(), 0, None, None, "dragoman".into(), None));
     if message.retain {
@@ -80,15 +123,17 @@ pub(super) async fn publish(hub: &Hub, message: &Message, expires_in_ms: Option<
             tracing::warn!(%topic, %error, "a message of the daemon is not retained");
         }
     }
-    match scx.extends.shared().await.forwards(None, from, publish).await {
-        Ok(sessions) | Err((sessions, _)) => sessions,
+    match scx.extends.shared().await.forwards_to(from, &publish, recipients, None).await {
+        Ok(sessions) | Err((sessions, _)) => sessions.len(),
     }
 }
 
 /// Whether a message may be handed to a session now.
 pub(super) fn may_deliver(hub: &Hub, live: &Live, from: &Origin, publish: &Publish) -> bool {
     if from.is_system() {
-        return number_in(live, from).is_some_and(|number| live.may_deliver(number, Instant::now()));
+        // The policy may have changed since it was taken on; what is not handed over is then told to be lost.
+        return live.may_receive(publish.topic.as_ref())
+            && number_in(live, from).is_some_and(|number| live.hand_over(number, Instant::now()));
     }
     if !live.may_receive(publish.topic.as_ref()) {
         hub.counters.dropped("receive-policy");
@@ -143,7 +188,9 @@ pub(super) fn expire(hub: &Hub, live: &Arc<Live>, now: Instant) {
 fn lost_for(reason: &Reason) -> String {
     match reason {
         Reason::MessageQueueFull => "too many messages wait for the session".into(),
-        Reason::MessageExpiration => "it expired before the device could take it".into(),
+        Reason::MessageExpiration => {
+            "it expired before the device could take it, or its policy no longer allows it".into()
+        }
         other => format!("the broker dropped it: {other}"),
     }
 }

@@ -1,10 +1,12 @@
-//! The session table of the broker library, with two changes: it waits where the library gives up, and it turns away
-//! whom the daemon cannot take now.
+//! The session table of the broker library, with three changes: it waits where the library gives up, it turns away whom
+//! the daemon cannot take now, and it hands a client id over only to whom it belongs.
 //!
 //! The library answers an instant reconnect with "server unavailable" when the old session is just ending, in 6 to 8 of
 //! 100 cases. Here `try_lock` and `kick` are tried again until the old session is gone.
 
+use super::filters;
 use super::hub::Hub;
+use super::tables::Claim;
 use async_trait::async_trait;
 use rmqtt::Result;
 use rmqtt::session::Session;
@@ -75,6 +77,16 @@ impl Entry for WaitingEntry {
         clear_subscriptions: bool,
         is_admin: IsAdmin,
     ) -> Result<OfflineSession> {
+        let mut clean_start = clean_start;
+        let mut clear_subscriptions = clear_subscriptions;
+        if !is_admin {
+            // Asked for here and not only at admission: in between somebody else may have come in under the client id.
+            match self.hub.tables().claim_of(&self.inner.id()) {
+                Claim::Own => {}
+                Claim::Anew => (clean_start, clear_subscriptions) = (true, true),
+                Claim::Strange => return Err(anyhow::anyhow!("the client id belongs to somebody else")),
+            }
+        }
         let mut pauses = Pauses::new();
         loop {
             match self.inner.kick(clean_start, clear_subscriptions, is_admin).await {
@@ -189,6 +201,11 @@ impl Shared for WaitingShared {
         topic_filter: &TopicFilter,
         cb: Arc<dyn RetainLoadCallback>,
     ) -> Result<Vec<(NodeId, MsgID)>> {
-        self.inner.retain_load_with(topic_filter, cb).await
+        let name: &str = topic_filter.as_ref();
+        if filters::is_shared(name) {
+            // MQTT 5.0, section 4.8.2: a new subscription of a group gets no retained messages.
+            return Ok(Vec::new());
+        }
+        self.inner.retain_load_with(&filters::served(name).into(), cb).await
     }
 }

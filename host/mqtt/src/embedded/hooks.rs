@@ -2,22 +2,21 @@
 
 use super::hub::Hub;
 use super::lifecycle::{self, live_of};
-use super::{convert, delivery, inbound};
+use super::{delivery, inbound, subscribe};
 use async_trait::async_trait;
-use dragoman_core::Subscription;
-use rmqtt::codec::v5::SubscribeAckReason;
 use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
-use rmqtt::types::{PublishAclResult, SubscribeReturn};
+use rmqtt::types::PublishAclResult;
 use std::sync::Arc;
 
-const USED: [Type; 13] = [
+const USED: [Type; 14] = [
     Type::ClientAuthenticate,
     Type::ClientConnected,
     Type::ClientDisconnected,
     Type::SessionTerminated,
+    Type::ClientSubscribe,
     Type::ClientSubscribeCheckAcl,
     Type::SessionSubscribed,
-    Type::SessionUnsubscribed,
+    Type::ClientUnsubscribe,
     Type::MessagePublish,
     Type::MessagePublishCheckAcl,
     Type::MessageExpiryCheck,
@@ -45,12 +44,20 @@ impl Hooks {
             Parameter::ClientAuthenticate(connect) => {
                 Some(HookResult::AuthResult(lifecycle::authenticate(hub, connect).await))
             }
-            Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                let refused = match live_of(session).await {
-                    Some(live) => inbound::decide_filter(hub, &live, subscribe),
-                    None => Some(SubscribeReturn::new_failure(SubscribeAckReason::NotAuthorized)),
+            Parameter::ClientSubscribe(session, asked) => {
+                let name = match live_of(session).await {
+                    Some(live) => subscribe::decide(hub, &live, session, asked).await,
+                    None => subscribe::not_admitted(),
                 };
-                refused.map(HookResult::SubscribeAclResult)
+                Some(HookResult::TopicFilter(Some(name)))
+            }
+            Parameter::ClientSubscribeCheckAcl(_, named) => {
+                subscribe::refusal_in(named.topic_filter.as_ref()).map(HookResult::SubscribeAclResult)
+            }
+            Parameter::ClientUnsubscribe(session, gone) => {
+                let live = live_of(session).await?;
+                let name = subscribe::end(hub, &live, session, gone).await?;
+                Some(HookResult::TopicFilter(Some(name)))
             }
             Parameter::MessagePublish(session, from, publish) => {
                 let live = live_of(session.as_ref()?).await;
@@ -82,19 +89,10 @@ impl Hooks {
             Parameter::ClientConnected(session) => lifecycle::open(hub, session).await,
             Parameter::ClientDisconnected(session, reason) => lifecycle::ended(hub, session, reason).await,
             Parameter::SessionTerminated(session, _) => lifecycle::terminated(hub, session).await,
-            Parameter::SessionSubscribed(session, subscribe) => {
-                let Some(live) = live_of(session).await else { return };
-                let kept = convert::kept_subscription(subscribe.topic_filter.as_ref(), &subscribe.opts);
-                let told = Subscription { filter: kept.filter.clone(), qos: kept.qos };
-                live.subscribed(kept);
-                lifecycle::keep(hub, &live).await;
-                hub.events.subscribed(live.session.clone(), told).await;
-            }
-            Parameter::SessionUnsubscribed(session, unsubscribe) => {
-                let Some(live) = live_of(session).await else { return };
-                live.unsubscribed(unsubscribe.topic_filter.as_ref());
-                lifecycle::keep(hub, &live).await;
-                hub.events.unsubscribed(live.session.clone(), unsubscribe.topic_filter.to_string()).await;
+            Parameter::SessionSubscribed(session, named) => {
+                if let Some(live) = live_of(session).await {
+                    subscribe::done(hub, &live, named).await;
+                }
             }
             Parameter::MessageDelivered(session, from, _) => {
                 if let Some(live) = live_of(session).await {

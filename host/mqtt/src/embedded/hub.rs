@@ -1,17 +1,18 @@
 //! The state of one embedded broker: limits, counters, tables, and the way to the daemon.
 
 use super::counters::Counters;
-use super::live::{Live, Outstanding};
+use super::index::Index;
+use super::live::Live;
+use super::outstanding::Outstanding;
 use super::retained::Retained;
 use super::tables::Tables;
 use crate::broker::Receipt;
 use crate::events::BrokerEvents;
 use crate::options::EmbeddedOptions;
 use rmqtt::context::ServerContext;
-use rmqtt::router::DefaultRouter;
 use rmqtt::shared::Entry;
 use rmqtt::types::Id;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,8 +20,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Clone)]
 pub(super) struct Running {
     pub(super) scx: ServerContext,
-    /// Subscriptions that policies make.
-    pub(super) implicit: DefaultRouter,
     pub(super) retained: Retained,
 }
 
@@ -30,10 +29,13 @@ pub(super) struct Hub {
     pub(super) counters: Counters,
     /// Listener names by the library's listener id.
     pub(super) listeners: Vec<Arc<str>>,
+    /// Locked before the tables where both are.
+    index: RwLock<Index>,
     tables: RwLock<Tables>,
     running: RwLock<Option<Running>>,
     stopping: AtomicBool,
     started_ms: u64,
+    turn: AtomicUsize,
 }
 
 /// One count for all brokers of the process, so that a session id names one session in all of them.
@@ -51,10 +53,12 @@ impl Hub {
             options,
             events,
             counters: Counters::default(),
+            index: RwLock::default(),
             tables: RwLock::default(),
             running: RwLock::default(),
             stopping: AtomicBool::new(false),
             started_ms: now_ms(),
+            turn: AtomicUsize::new(0),
         }
     }
 
@@ -66,6 +70,21 @@ impl Hub {
     /// The tables for writing. Never held over a call out or an await.
     pub(super) fn tables_mut(&self) -> RwLockWriteGuard<'_, Tables> {
         self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The subscriptions for reading. Never held over a call out or an await.
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The subscriptions for writing. Never held over a call out or an await.
+    pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose turn it is in a group that shares a subscription.
+    pub(super) fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Relaxed)
     }
 
     pub(super) fn running(&self) -> Option<Running> {
@@ -108,9 +127,11 @@ impl Hub {
 
     /// Tells how a delivery ended, if its receipt was promised. Whoever took it out of its session calls this.
     pub(super) fn tell_receipt(&self, message: Outstanding, receipt: Receipt) {
-        if message.receipt {
+        if message.receipt
+            && let Some(token) = message.token
+        {
             self.counters.receipt(&receipt);
-            self.events.receipt(message.token, receipt);
+            self.events.receipt(token, receipt);
         }
     }
 

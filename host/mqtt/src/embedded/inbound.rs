@@ -8,8 +8,8 @@ use super::hub::Hub;
 use super::live::Live;
 use super::{convert, policy};
 use crate::events::InboundVerdict;
-use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
-use rmqtt::types::{From as Origin, Publish, PublishAclResult, PublishResult, Subscribe, SubscribeReturn};
+use rmqtt::codec::v5::PublishAckReason;
+use rmqtt::types::{From as Origin, Publish, PublishAclResult, PublishResult};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -49,11 +49,11 @@ pub(super) async fn decide(hub: &Hub, live: &Arc<Live>, from: &Origin, publish: 
     if !policy::is_name(topic, limits.max_topic_bytes) {
         return Some(refuse(hub, live, publish, "topic", TOPIC_NAME_INVALID));
     }
-    if !policy::allows(&live.policy.publish, topic) {
+    if !policy::allows(&live.policy().publish, topic) {
         return Some(refuse(hub, live, publish, "policy", NOT_AUTHORIZED));
     }
     hub.counters.inbound();
-    match hub.events.inbound(live.session.clone(), convert::message(publish)).await {
+    match hub.events.inbound(live.current(), convert::message(publish)).await {
         InboundVerdict::Accept => Some(marked(publish, 0)),
         InboundVerdict::Route if policy::is_routable(topic) => None,
         InboundVerdict::Route => Some(refuse(hub, live, publish, "topic", TOPIC_NAME_INVALID)),
@@ -78,27 +78,6 @@ fn marked(publish: &Publish, code: u8) -> Publish {
     publish.retain = false;
     publish.payload = Default::default();
     publish
-}
-
-/// Decides about a filter.
-pub(super) fn decide_filter(hub: &Hub, live: &Live, subscribe: &Subscribe) -> Option<SubscribeReturn> {
-    let filter: &str = subscribe.topic_filter.as_ref();
-    let refuse = |cause, reason| {
-        hub.counters.refused_subscription(cause);
-        let (client, listener) = (&live.session.client_id, &live.session.listener);
-        tracing::info!(%client, %listener, filter, cause, "a subscription is refused");
-        Some(SubscribeReturn::new_failure(reason))
-    };
-    if !policy::is_filter(filter, hub.options.max_topic_bytes) {
-        return refuse("filter", SubscribeAckReason::TopicFilterInvalid);
-    }
-    if !policy::allows_filter(&live.policy.subscribe, filter) {
-        return refuse("policy", SubscribeAckReason::NotAuthorized);
-    }
-    if !live.has_room(filter, hub.options.max_subscriptions) {
-        return refuse("limit", SubscribeAckReason::QuotaExceeded);
-    }
-    None
 }
 
 /// The decision about a message of a session that nobody admitted.

@@ -1,13 +1,13 @@
 //! How a session begins and ends.
 
 use super::hub::{Hub, now_ms};
-use super::live::Live;
-use super::tables::{Admitted, Kept, Replaced};
+use super::live::{Live, lock};
+use super::tables::{Admitted, Claim, Kept, Replaced};
+use super::{convert, filters};
 use crate::broker::Receipt;
 use crate::events::{CloseReason, ConnectAttempt, KeptSession};
-use dragoman_core::{ConnectRefusal, Session as OurSession, SessionId};
+use dragoman_core::{ConnectRefusal, Policy, Session as OurSession, SessionId, Subscription, topic};
 use rmqtt::net::MqttError;
-use rmqtt::router::Router;
 use rmqtt::session::Session;
 use rmqtt::types::{AuthResult, ConnectInfo, Disconnect, Id, Message, Reason, SubscriptionOptions, TopicName};
 use std::sync::Arc;
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 const ATTRIBUTE: &str = "dragoman";
 /// How long a new session of a device waits until the old one is closed; it is closed in any case.
 const HAND_OVER: Duration = Duration::from_millis(500);
-/// How long a principal waits until the session of another one with its client id is gone; else it is turned away.
-const STRANGER_GOES: Duration = Duration::from_secs(8);
 
 /// Our session behind one of the library, also after it closed.
 pub(super) async fn live_of(session: &Session) -> Option<Arc<Live>> {
@@ -48,12 +46,12 @@ pub(super) async fn authenticate(hub: &Arc<Hub>, connect: &ConnectInfo) -> AuthR
     let (cause, answer) = match hub.events.authenticate(attempt).await {
         _ if hub.is_stopping() => ("stopping", AuthResult::NotAuthorized),
         Ok(grant) => {
-            let is_strange = hub.tables().is_strange(&session.client_id, &grant);
-            if !is_strange || end_other_owners(hub, id).await {
-                hub.tables_mut().admitted.insert(id.clone(), Admitted { session, grant, since: Instant::now() });
+            let mut tables = hub.tables_mut();
+            if tables.claim(&session.client_id, &grant) != Claim::Strange {
+                tables.admitted.insert(id.clone(), Admitted { session, grant, since: Instant::now() });
                 return AuthResult::Allow(false, None);
             }
-            ("not-freed", turn_away(hub, id))
+            ("client-id-taken", AuthResult::NotAuthorized)
         }
         Err(ConnectRefusal::BadCredentials) => ("bad-credentials", AuthResult::BadUsernameOrPassword),
         Err(ConnectRefusal::NotAuthorized) => ("not-authorized", AuthResult::NotAuthorized),
@@ -71,49 +69,24 @@ fn turn_away(hub: &Hub, id: &Id) -> AuthResult {
     AuthResult::Allow(false, None)
 }
 
-/// A principal takes over a client id, but never the session that another one left under it. False: it is still there.
-async fn end_other_owners(hub: &Arc<Hub>, id: &Id) -> bool {
-    let before = hub.tables().by_client.get::<str>(id.client_id.as_ref()).cloned();
-    if let Some(before) = before {
-        before.end_for(CloseReason::TakenOver);
-    }
-    if !end_whole_session(hub, id.clone(), Whose::Any, STRANGER_GOES).await {
-        return false;
-    }
-    let kept = hub.tables_mut().kept.remove::<str>(id.client_id.as_ref());
-    if kept.is_some_and(|kept| kept.told) {
-        hub.events.forget_session(id.client_id.to_string()).await;
-    }
-    true
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// The session with this very id, and no later one with the same client id.
-    Its,
-    /// Whatever there is under the client id.
-    Any,
-}
-
-/// Ends what the library has under the client id of `id`: connection, subscriptions, queue. True: it ended in time.
-async fn end_whole_session(hub: &Arc<Hub>, id: Id, whose: Whose, within: Duration) -> bool {
-    let Some(entry) = hub.entry(&id).await else { return false };
+/// Ends what the library has of a session: connection, subscriptions, queue. A later one with the same client id stays.
+async fn end_whole_session(hub: &Arc<Hub>, id: Id, within: Duration) {
+    let Some(entry) = hub.entry(&id).await else { return };
     // A kick that is dropped half way is ignored by its session, so it runs on its own.
     let kick = tokio::spawn(async move {
         let mut locked = entry.try_lock().await?;
-        if whose == Whose::Any || locked.id_same() == Some(true) {
+        if locked.id_same() == Some(true) {
             locked.kick(true, true, true).await?;
         }
         rmqtt::Result::Ok(())
     });
     let error = match tokio::time::timeout(within, kick).await {
-        Ok(Ok(Ok(()))) => return true,
+        Ok(Ok(Ok(()))) => return,
         Ok(Ok(Err(error))) => error.to_string(),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it is still busy".to_owned(),
     };
     tracing::warn!(%id, error, "an older session is not ended yet");
-    false
 }
 
 /// Asks the library to close the connection of a session. The persistent session stays.
@@ -134,7 +107,6 @@ pub(super) async fn open(hub: &Arc<Hub>, session: &Session) {
         tracing::error!(client = %session.id.client_id, "a session began that nobody admitted; it is not served");
         return;
     };
-    let Some(running) = hub.running() else { return };
     let resumed = session.session_present().await.unwrap_or(false);
     let is_clean = connect.proto_ver() < 5 && connect.clean_start();
     let expiry_s = if is_clean { 0 } else { session.fitter.session_expiry_interval(None).as_secs() };
@@ -145,7 +117,7 @@ pub(super) async fn open(hub: &Arc<Hub>, session: &Session) {
 
     let (live, replaced, forget, keep) = {
         let mut tables = hub.tables_mut();
-        let before = tables.kept.remove(&ours.client_id);
+        let before = tables.forget(&ours.client_id);
         let told = before.as_ref().is_some_and(|kept| kept.told);
         let subscriptions = before.filter(|_| resumed).map(|kept| kept.session.subscriptions).unwrap_or_default();
         let live = Arc::new(Live::new(
@@ -161,23 +133,17 @@ pub(super) async fn open(hub: &Arc<Hub>, session: &Session) {
             let kept = kept_session(&live, expiry_s, None);
             let told = told && resumed;
             keep = told.then(|| kept.clone());
-            tables.kept.insert(live.session.client_id.clone(), Kept { session: kept, owner: live.id.clone(), told });
+            tables.keep(Kept { session: kept, owner: live.id.clone(), told });
         }
         let replaced: Replaced = tables.insert(&live);
         hub.counters.connected(tables.by_session.len());
         (live, replaced, told && keep.is_none(), keep)
     };
     session.extra_attrs.write().await.insert(TopicName::from_static(ATTRIBUTE), live.clone());
-    for subscription in &live.policy.implicit {
-        let mut options = SubscriptionOptions::default();
-        options.set_qos(super::convert::qos_of(subscription.qos));
-        if let Err(error) = running.implicit.add(&subscription.filter, live.id.clone(), options).await {
-            tracing::warn!(filter = subscription.filter, %error, "an implicit subscription is not a topic filter");
-        }
-    }
+    add_implicit(hub, &live, &live.policy());
     if let Some(older) = replaced.device {
         older.end_for(CloseReason::TakenOver);
-        end_whole_session(hub, older.id.clone(), Whose::Its, HAND_OVER).await;
+        end_whole_session(hub, older.id.clone(), HAND_OVER).await;
     }
     if forget {
         hub.events.forget_session(live.session.client_id.clone()).await;
@@ -185,20 +151,61 @@ pub(super) async fn open(hub: &Arc<Hub>, session: &Session) {
     if let Some(kept) = keep {
         hub.events.keep_session(kept).await;
     }
-    hub.events.opened(live.session.clone(), resumed).await;
+    hub.events.opened(live.current(), resumed).await;
+}
+
+fn add_implicit(hub: &Hub, live: &Live, policy: &Policy) {
+    let mut index = hub.index_mut();
+    for Subscription { filter, qos } in &policy.implicit {
+        if let Err(error) = topic::check_filter(filter) {
+            tracing::warn!(filter, %error, "an implicit subscription is not a topic filter");
+            continue;
+        }
+        let mut options = SubscriptionOptions::default();
+        options.set_qos(convert::qos_of(*qos));
+        index.insert(filter, &filters::implicit_name(filter), live.id.clone(), options);
+    }
+}
+
+fn remove_implicit(hub: &Hub, live: &Live, policy: &Policy) {
+    let mut index = hub.index_mut();
+    for Subscription { filter, .. } in &policy.implicit {
+        index.remove(filter, &filters::implicit_name(filter), &live.id);
+    }
+}
+
+/// What [`Broker::set_policy`](crate::Broker::set_policy) does.
+pub(super) async fn set_policy(hub: &Hub, id: &SessionId, principal: Option<String>, policy: Policy) -> bool {
+    let live = hub.tables().by_session.get(id).cloned();
+    let Some(live) = live else { return false };
+    {
+        let _turn = lock(&live.changes);
+        let before = live.set_policy(principal, policy);
+        remove_implicit(hub, &live, &before);
+        if !live.is_closed() {
+            add_implicit(hub, &live, &live.policy());
+        }
+    }
+    // Who it belongs to may have changed.
+    keep(hub, &live).await;
+    true
 }
 
 /// What is kept of a session.
 fn kept_session(live: &Live, expiry_s: u64, gone_since_ms: Option<u64>) -> KeptSession {
+    let admitted = &live.session;
+    let principal = live.current().principal.clone();
     KeptSession {
-        client_id: live.session.client_id.clone(),
-        username: live.session.username.clone(),
-        dialect: live.session.dialect.as_deref().unwrap_or_default().to_owned(),
-        principal: live.session.principal.clone().unwrap_or_default(),
-        protocol_level: live.session.protocol_level,
+        client_id: admitted.client_id.clone(),
+        username: admitted.username.clone(),
+        dialect: admitted.dialect.as_deref().unwrap_or_default().to_owned(),
+        admitted_as: admitted.principal.clone().filter(|_| admitted.principal != principal),
+        principal: principal.unwrap_or_default(),
+        device: admitted.device.as_ref().map(ToString::to_string),
+        protocol_level: admitted.protocol_level,
         expiry_s,
         gone_since_ms,
-        subscriptions: live.own_subscriptions(),
+        subscriptions: live.kept_subscriptions(),
     }
 }
 
@@ -210,7 +217,7 @@ pub(super) async fn keep(hub: &Hub, live: &Live) {
     let kept = kept_session(live, live.expiry_s, None);
     {
         let mut tables = hub.tables_mut();
-        let Some(known) = tables.kept.get_mut(&kept.client_id).filter(|known| known.owner == live.id) else { return };
+        let Some(known) = tables.kept_by(&kept.client_id, &live.id) else { return };
         known.session = kept.clone();
         known.told = true;
     }
@@ -239,17 +246,15 @@ pub(super) async fn close(hub: &Hub, live: &Arc<Live>, reason: CloseReason, expi
         tables.remove(live);
         hub.counters.connected(tables.by_session.len());
         // At a stop nothing is written: what is kept as connected counts as gone since the next start.
-        let owned = tables.kept.get_mut(&live.session.client_id).filter(|known| known.owner == live.id);
+        let owned = tables.kept_by(&live.session.client_id, &live.id);
         owned.filter(|_| expiry_s > 0).and_then(|known| {
             known.session = kept_session(live, expiry_s, Some(now_ms()));
             (known.told && !hub.is_stopping()).then(|| known.session.clone())
         })
     };
-    if let Some(running) = hub.running() {
-        for subscription in &live.policy.implicit {
-            // An error says that the filter is none; that was logged when it was added.
-            let _ = running.implicit.remove(&subscription.filter, live.id.clone()).await;
-        }
+    {
+        let _turn = lock(&live.changes);
+        remove_implicit(hub, live, &live.policy());
     }
     for message in outstanding {
         hub.tell_receipt(message, Receipt::Lost("the session ended before the device acknowledged it".into()));
@@ -257,7 +262,7 @@ pub(super) async fn close(hub: &Hub, live: &Arc<Live>, reason: CloseReason, expi
     if let Some(kept) = keep {
         hub.events.keep_session(kept).await;
     }
-    hub.events.closed(live.session.clone(), reason).await;
+    hub.events.closed(live.current(), reason).await;
 }
 
 /// A session of the library is over for good.
@@ -268,10 +273,10 @@ pub(super) async fn terminated(hub: &Hub, session: &Session) {
     let told = {
         let mut tables = hub.tables_mut();
         let client_id: &str = session.id.client_id.as_ref();
-        if tables.kept.get(client_id).is_none_or(|kept| kept.owner != session.id) {
+        if tables.kept_by(client_id, &session.id).is_none() {
             return;
         }
-        tables.kept.remove(client_id).is_some_and(|kept| kept.told)
+        tables.forget(client_id).is_some_and(|kept| kept.told)
     };
     if told {
         hub.events.forget_session(session.id.client_id.to_string()).await;

@@ -1,13 +1,14 @@
-//! One connected session, and what is on its way to it.
+//! One connected session.
 
-use super::policy;
+use super::held::Held;
+use super::outstanding::{NotTaken, Outstanding, Waiting};
+use super::{filters, policy};
 use crate::broker::DeliveryToken;
 use crate::events::{CloseReason, KeptSubscription};
 use dragoman_core::{Policy, Session, Subscription, topic};
 use rmqtt::types::Id;
-use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 /// Locks; what a panic of another thread left behind is still consistent, because no lock here is held over a call out.
@@ -15,43 +16,30 @@ pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A message of the daemon that is on its way.
-pub(super) struct Outstanding {
-    pub(super) token: DeliveryToken,
-    /// QoS 1: a receipt was promised.
-    pub(super) receipt: bool,
-    pub(super) deadline: Instant,
-    /// It was handed to the connection, so only the client's answer is missing.
-    pub(super) delivered: bool,
-}
-
-#[derive(Default)]
-struct Waiting {
-    closed: bool,
-    next: u64,
-    items: HashMap<u64, Outstanding>,
-}
-
-/// Why a message was not taken on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotTaken {
-    Closed,
-    Full,
+/// What the daemon may change while the session lives.
+#[derive(Clone)]
+struct Current {
+    session: Arc<Session>,
+    policy: Arc<Policy>,
 }
 
 /// A connected session.
 pub(super) struct Live {
+    /// As it was admitted. Only the principal may be another one by now, see [`Live::current`].
     pub(super) session: Arc<Session>,
     /// As the broker library knows it.
     pub(super) id: Id,
-    pub(super) policy: Policy,
     /// Largest packet that the client takes, in bytes.
     pub(super) max_packet_bytes: Option<u32>,
     /// Seconds it is remembered after its connection ended; 0 is not at all.
     pub(super) expiry_s: u64,
     /// Publishes that were refused, for a log that does not repeat itself.
     pub(super) refused: AtomicU64,
-    subscriptions: Mutex<Vec<KeptSubscription>>,
+    current: RwLock<Current>,
+    held: Mutex<Held>,
+    has_muted: AtomicBool,
+    /// Held while what the policy subscribes for it is put into the index or taken out.
+    pub(super) changes: Mutex<()>,
     waiting: Mutex<Waiting>,
     ended_for: Mutex<Option<CloseReason>>,
 }
@@ -65,69 +53,105 @@ impl Live {
         expiry_s: u64,
         subscriptions: Vec<KeptSubscription>,
     ) -> Self {
+        let session = Arc::new(session);
+        let held = Held::resumed(subscriptions, &policy);
         Self {
-            session: Arc::new(session),
             id,
-            policy,
             max_packet_bytes,
             expiry_s,
             refused: AtomicU64::new(0),
-            subscriptions: Mutex::new(subscriptions),
+            current: RwLock::new(Current { session: session.clone(), policy: Arc::new(policy) }),
+            session,
+            has_muted: AtomicBool::new(held.has_muted()),
+            held: Mutex::new(held),
+            changes: Mutex::default(),
             waiting: Mutex::default(),
             ended_for: Mutex::new(None),
         }
     }
 
+    fn now(&self) -> Current {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The session with the principal that it has now.
+    pub(super) fn current(&self) -> Arc<Session> {
+        self.now().session
+    }
+
+    /// What it may do now.
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        self.now().policy
+    }
+
+    /// Gives it another policy, and another principal where there is one. The policy before comes back.
+    pub(super) fn set_policy(&self, principal: Option<String>, policy: Policy) -> Arc<Policy> {
+        let policy = Arc::new(policy);
+        let before = {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            if principal.is_some() {
+                current.session = Arc::new(Session { principal, ..(*current.session).clone() });
+            }
+            std::mem::replace(&mut current.policy, policy.clone())
+        };
+        let has_muted = lock(&self.held).obey(&policy);
+        self.has_muted.store(has_muted, Relaxed);
+        before
+    }
+
     /// Whether its policy lets it see messages on the topic.
     pub(super) fn may_receive(&self, name: &str) -> bool {
-        policy::allows(&self.policy.receive, name)
+        policy::allows(&self.policy().receive, name)
+    }
+
+    /// Whether its policy no longer covers the subscription of that name.
+    pub(super) fn is_muted(&self, name: &str) -> bool {
+        self.has_muted.load(Relaxed) && lock(&self.held).is_muted(name)
     }
 
     /// The highest QoS with which one of its subscriptions, its own or implicit, matches the topic. A shared
-    /// subscription does not count: it is the group's.
+    /// subscription counts, although the group has it.
     pub(super) fn subscribed_qos(&self, name: &str) -> Option<u8> {
-        let own = lock(&self.subscriptions)
-            .iter()
-            .filter(|s| s.share.is_none() && topic::matches(&s.filter, name))
-            .map(|s| s.qos)
-            .max();
-        let implicit = self.policy.implicit.iter().filter(|s| topic::matches(&s.filter, name)).map(|s| s.qos).max();
+        let own = lock(&self.held).qos_for(name);
+        let policy = self.policy();
+        let implicit = policy.implicit.iter().filter(|s| topic::matches(&s.filter, name)).map(|s| s.qos).max();
         own.max(implicit)
     }
 
-    /// What it subscribed to itself.
-    pub(super) fn own_subscriptions(&self) -> Vec<KeptSubscription> {
-        lock(&self.subscriptions).clone()
+    /// What it subscribed to itself, as it is kept.
+    pub(super) fn kept_subscriptions(&self) -> Vec<KeptSubscription> {
+        lock(&self.held).kept()
     }
 
-    /// Its own and the implicit subscriptions, each filter once.
-    pub(super) fn all_subscriptions(&self) -> Vec<Subscription> {
-        let mut list: Vec<Subscription> = Vec::new();
-        let own = lock(&self.subscriptions);
-        let own = own.iter().map(|s| Subscription { filter: s.filter.clone(), qos: s.qos });
-        for one in own.chain(self.policy.implicit.iter().cloned()) {
-            match list.iter_mut().find(|known| known.filter == one.filter) {
-                Some(known) => known.qos = known.qos.max(one.qos),
-                None => list.push(one),
-            }
-        }
-        list
+    /// What it subscribed to itself, in its own words.
+    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
+        lock(&self.held).in_words()
     }
 
-    /// Whether one more subscription fits, or the filter is known already.
-    pub(super) fn has_room(&self, filter: &str, most: usize) -> bool {
-        let list = lock(&self.subscriptions);
-        list.len() < most || list.iter().any(|s| s.filter == filter)
+    /// Whether it has a subscription of that name.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        lock(&self.held).has(name)
     }
 
-    pub(super) fn subscribed(&self, subscription: KeptSubscription) {
-        let mut list = lock(&self.subscriptions);
-        list.retain(|s| s.filter != subscription.filter);
-        list.push(subscription);
+    /// The name of the subscription that it asked for in these words.
+    pub(super) fn name_of(&self, filter: &str, share: Option<&str>) -> Option<String> {
+        lock(&self.held).name_of(filter, share)
     }
 
-    pub(super) fn unsubscribed(&self, filter: &str) {
-        lock(&self.subscriptions).retain(|s| s.filter != filter);
+    /// Whether one more subscription fits, or this one is known already.
+    pub(super) fn has_room(&self, filter: &str, share: Option<&str>, most: usize) -> bool {
+        let held = lock(&self.held);
+        held.len() < most || held.name_of(filter, share).is_some()
+    }
+
+    pub(super) fn subscribed(&self, mut subscription: KeptSubscription) {
+        // What the policy does not cover got here because the daemon said so.
+        subscription.granted = !policy::allows_filter(&self.policy().subscribe, subscription.served());
+        lock(&self.held).put(subscription);
+    }
+
+    pub(super) fn unsubscribed(&self, name: &str, share: Option<&str>) {
+        lock(&self.held).remove(filters::asked(name), share);
     }
 
     /// Remembers why the host ends it; the first reason stays.
@@ -139,68 +163,57 @@ impl Live {
         lock(&self.ended_for).clone()
     }
 
-    /// Takes a message on and returns its number.
+    /// See [`Waiting::take_on`].
     pub(super) fn take_on(&self, message: Outstanding, most: usize) -> Result<u64, NotTaken> {
-        let mut waiting = lock(&self.waiting);
-        if waiting.closed {
-            return Err(NotTaken::Closed);
-        }
-        if waiting.items.len() >= most {
-            return Err(NotTaken::Full);
-        }
-        waiting.next += 1;
-        let number = waiting.next;
-        waiting.items.insert(number, message);
-        Ok(number)
+        lock(&self.waiting).take_on(message, most)
     }
 
-    /// Whether a message may still be handed to the client.
-    pub(super) fn may_deliver(&self, number: u64, now: Instant) -> bool {
-        lock(&self.waiting).items.get(&number).is_some_and(|message| now < message.deadline)
+    /// See [`Waiting::hand_over`].
+    pub(super) fn hand_over(&self, number: u64, now: Instant) -> bool {
+        lock(&self.waiting).hand_over(number, now)
     }
 
-    /// A message was handed to the connection. One without a receipt is done with.
+    /// See [`Waiting::delivered`].
     pub(super) fn delivered(&self, number: u64) {
-        let mut waiting = lock(&self.waiting);
-        if let Some(message) = waiting.items.get_mut(&number) {
-            message.delivered = true;
-            if !message.receipt {
-                waiting.items.remove(&number);
-            }
-        }
+        lock(&self.waiting).delivered(number);
     }
 
-    /// Takes a message out; whoever gets it tells its receipt.
+    /// See [`Waiting::settle`].
     pub(super) fn settle(&self, number: u64) -> Option<Outstanding> {
-        lock(&self.waiting).items.remove(&number)
+        lock(&self.waiting).settle(number)
     }
 
-    /// Takes out what was not handed over in time.
+    /// See [`Waiting::settle_expired`].
     pub(super) fn settle_expired(&self, now: Instant) -> Vec<Outstanding> {
-        let mut waiting = lock(&self.waiting);
-        waiting.items.extract_if(|_, message| !message.delivered && message.deadline <= now).map(|(_, m)| m).collect()
+        lock(&self.waiting).settle_expired(now)
     }
 
-    /// Closes it for further messages and takes everything out; none if it was closed before.
+    /// See [`Waiting::withdraw`].
+    pub(super) fn withdraw(&self, token: &DeliveryToken) -> bool {
+        lock(&self.waiting).withdraw(token)
+    }
+
+    /// See [`Waiting::close`].
     pub(super) fn close(&self) -> Option<Vec<Outstanding>> {
-        let mut waiting = lock(&self.waiting);
-        if std::mem::replace(&mut waiting.closed, true) {
-            return None;
-        }
-        Some(waiting.items.drain().map(|(_, message)| message).collect())
+        lock(&self.waiting).close()
+    }
+
+    /// Whether it was closed.
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.waiting).is_closed()
     }
 
     /// How many messages are on their way.
     pub(super) fn outstanding(&self) -> usize {
-        lock(&self.waiting).items.len()
+        lock(&self.waiting).len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dragoman_core::{ExecutionId, SessionId};
-    use std::time::Duration;
+    use crate::RetainHandling;
+    use dragoman_core::SessionId;
 
     fn live(policy: Policy) -> Live {
         let session = Session {
@@ -209,66 +222,74 @@ mod tests {
             client_id: "c".into(),
             username: None,
             dialect: None,
-            principal: None,
+            principal: Some("first".into()),
             device: None,
             protocol_level: 4,
         };
         Live::new(session, Id::from(1, "c".into()), policy, None, 0, Vec::new())
     }
 
-    fn outstanding(deadline: Instant) -> Outstanding {
-        let token = DeliveryToken { execution: ExecutionId::new("e"), attempt: 1, index: 0 };
-        Outstanding { token, receipt: true, deadline, delivered: false }
-    }
-
-    fn own(filter: &str, qos: u8) -> KeptSubscription {
+    fn own(filter: &str, rewritten: Option<&str>, share: Option<&str>, qos: u8) -> KeptSubscription {
         KeptSubscription {
             filter: filter.into(),
+            rewritten: rewritten.map(Into::into),
+            granted: false,
             qos,
-            share: None,
+            share: share.map(Into::into),
             no_local: false,
             retain_as_published: false,
-            retain_handling: crate::RetainHandling::Always,
+            retain_handling: RetainHandling::Always,
             subscription_id: None,
         }
     }
 
-    #[test]
-    fn each_message_is_settled_once() {
-        let live = live(Policy::default());
-        let later = Instant::now() + Duration::from_secs(60);
-        let first = live.take_on(outstanding(later), 2).unwrap();
-        live.take_on(outstanding(later), 2).unwrap();
-        assert_eq!(live.take_on(outstanding(later), 2), Err(NotTaken::Full));
-        assert!(live.settle(first).is_some());
-        assert!(live.settle(first).is_none());
-        assert_eq!(live.close().map(|rest| rest.len()), Some(1));
-        assert!(live.close().is_none());
-        assert_eq!(live.take_on(outstanding(later), 2), Err(NotTaken::Closed));
+    fn subscribing(filters: &[&str]) -> Policy {
+        Policy { subscribe: filters.iter().map(|f| (*f).to_owned()).collect(), ..Policy::default() }
     }
 
     #[test]
-    fn what_is_late_expires_unless_it_was_handed_over() {
-        let live = live(Policy::default());
-        let now = Instant::now();
-        let late = live.take_on(outstanding(now), 9).unwrap();
-        let delivered = live.take_on(outstanding(now), 9).unwrap();
-        live.delivered(delivered);
-        assert!(!live.may_deliver(late, now));
-        assert_eq!(live.settle_expired(now).len(), 1);
-        assert!(live.settle(delivered).is_some());
-    }
-
-    #[test]
-    fn own_and_implicit_subscriptions_are_one_with_the_higher_qos() {
+    fn own_and_implicit_subscriptions_count_with_the_higher_qos() {
         let policy = Policy { implicit: vec![Subscription { filter: "d/#".into(), qos: 1 }], ..Policy::default() };
         let live = live(policy);
-        live.subscribed(own("d/#", 0));
+        live.subscribed(own("d/#", None, None, 0));
         assert_eq!(live.subscribed_qos("d/x"), Some(1));
         assert_eq!(live.subscribed_qos("e"), None);
-        assert_eq!(live.all_subscriptions(), [Subscription { filter: "d/#".into(), qos: 1 }]);
-        live.unsubscribed("d/#");
+        assert_eq!(live.subscriptions(), [Subscription { filter: "d/#".into(), qos: 0 }]);
+        live.unsubscribed("d/#", None);
         assert_eq!(live.subscribed_qos("d/x"), Some(1));
-        assert!(live.own_subscriptions().is_empty());
+        assert!(live.subscriptions().is_empty());
+    }
+
+    #[test]
+    fn subscriptions_are_told_in_the_clients_words_and_match_as_they_are_served() {
+        let live = live(Policy::default());
+        live.subscribed(own("#", Some("v3/a/#"), None, 0));
+        live.subscribed(own("x/+", None, Some("g"), 1));
+        live.subscribed(own("x/+", None, None, 0));
+        assert_eq!(live.subscribed_qos("v3/a/up"), Some(0));
+        assert_eq!(live.subscribed_qos("v3/b/up"), None);
+        assert_eq!(live.subscribed_qos("x/1"), Some(1), "the group's counts");
+        let words: Vec<_> = live.subscriptions().into_iter().map(|s| s.filter).collect();
+        assert_eq!(words, ["#", "$share/g/x/+", "x/+"]);
+        let name = live.name_of("x/+", Some("g")).unwrap();
+        live.unsubscribed(&name, Some("g"));
+        assert_eq!(live.subscribed_qos("x/1"), Some(0));
+    }
+
+    #[test]
+    fn another_policy_mutes_what_it_does_not_cover_and_not_what_the_daemon_granted() {
+        let live = live(subscribing(&["a/#", "b/#"]));
+        for filter in ["a/1", "b/1"] {
+            live.subscribed(own(filter, None, None, 0));
+        }
+        live.subscribed(own("c/1", None, None, 0));
+        let before = live.set_policy(Some("second".into()), subscribing(&["b/#"]));
+        assert_eq!(before.subscribe.len(), 2);
+        assert_eq!(live.current().principal.as_deref(), Some("second"));
+        assert!(live.is_muted("a/1") && !live.is_muted("b/1") && !live.is_muted("c/1"));
+        assert_eq!((live.subscribed_qos("a/1"), live.subscribed_qos("c/1")), (None, Some(0)));
+        live.set_policy(None, subscribing(&["#"]));
+        assert!(!live.is_muted("a/1"));
+        assert_eq!(live.current().principal.as_deref(), Some("second"), "none leaves it");
     }
 }

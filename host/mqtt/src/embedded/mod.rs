@@ -4,16 +4,21 @@ mod convert;
 mod counters;
 mod delivery;
 mod entries;
+mod filters;
+mod held;
 mod hooks;
 mod hub;
 mod inbound;
+mod index;
 mod lifecycle;
 mod live;
+mod outstanding;
 mod policy;
 mod restore;
 mod retained;
 mod router;
 mod start;
+mod subscribe;
 mod sweep;
 mod tables;
 
@@ -21,7 +26,7 @@ use crate::broker::{Broker, BrokerError, BrokerStats, Delivery, DeliveryToken};
 use crate::events::{BrokerEvents, CloseReason};
 use crate::options::EmbeddedOptions;
 use async_trait::async_trait;
-use dragoman_core::{DeviceId, Message, Session, SessionId, Subscription};
+use dragoman_core::{DeviceId, Message, Policy, Session, SessionId, Subscription};
 use hub::Hub;
 use live::lock;
 use start::Threads;
@@ -52,6 +57,13 @@ impl EmbeddedBroker {
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         self.addresses.clone()
     }
+
+    async fn close(&self, live: Option<Arc<live::Live>>) {
+        if let Some(live) = live {
+            live.end_for(CloseReason::ByHost);
+            lifecycle::ask_to_close(&self.hub, &live).await;
+        }
+    }
 }
 
 #[async_trait]
@@ -73,26 +85,53 @@ impl Broker for EmbeddedBroker {
 
     async fn close_device(&self, device: &DeviceId) {
         let live = self.hub.tables().by_device.get(device).cloned();
-        if let Some(live) = live {
-            live.end_for(CloseReason::ByHost);
-            lifecycle::ask_to_close(&self.hub, &live).await;
-        }
+        self.close(live).await;
+    }
+
+    async fn close_session(&self, session: &SessionId) {
+        let live = self.hub.tables().by_session.get(session).cloned();
+        self.close(live).await;
+    }
+
+    async fn publish_to_session(&self, session: &SessionId, message: &Message) -> bool {
+        delivery::publish_to_session(&self.hub, session, message).await
+    }
+
+    fn withdraw(&self, token: &DeliveryToken) -> bool {
+        delivery::withdraw(&self.hub, token)
+    }
+
+    async fn set_policy(&self, session: &SessionId, principal: Option<String>, policy: Policy) -> bool {
+        lifecycle::set_policy(&self.hub, session, principal, policy).await
+    }
+
+    fn session(&self, session: &SessionId) -> Option<Arc<Session>> {
+        self.hub.tables().by_session.get(session).map(|live| live.current())
     }
 
     fn session_of(&self, device: &DeviceId) -> Option<Arc<Session>> {
-        self.hub.tables().by_device.get(device).map(|live| live.session.clone())
+        self.hub.tables().by_device.get(device).map(|live| live.current())
     }
 
     fn subscriptions(&self, session: &SessionId) -> Vec<Subscription> {
         let live = self.hub.tables().by_session.get(session).cloned();
-        live.map(|live| live.all_subscriptions()).unwrap_or_default()
+        live.map(|live| live.subscriptions()).unwrap_or_default()
+    }
+
+    fn device_subscriptions(&self, device: &DeviceId) -> Option<Vec<Subscription>> {
+        let tables = self.hub.tables();
+        if let Some(live) = tables.by_device.get(device) {
+            return Some(live.subscriptions());
+        }
+        let kept = tables.kept_of(device)?;
+        Some(kept.subscriptions.iter().map(crate::KeptSubscription::in_words).collect())
     }
 
     fn stats(&self) -> BrokerStats {
         let tables = self.hub.tables();
         BrokerStats {
             connected: tables.by_session.len() as u64,
-            kept: tables.kept.len() as u64,
+            kept: tables.kept_len() as u64,
             outstanding: tables.by_session.values().map(|live| live.outstanding() as u64).sum(),
             ..self.hub.counters.counts()
         }

@@ -1,8 +1,8 @@
 //! Persistent sessions of before a restart, given back to the library as sessions that are absent.
 
-use super::convert;
 use super::hub::{Hub, Running, now_ms};
 use super::tables::Kept;
+use super::{convert, filters};
 use crate::events::KeptSession;
 use rmqtt::codec::types::Protocol;
 use rmqtt::codec::{v3, v5};
@@ -25,7 +25,7 @@ pub(super) async fn restore(hub: &Arc<Hub>, running: &Running, config: &Listener
         let client_id = session.client_id.clone();
         match restore_one(running, config, &session, Duration::from_millis(left_ms)).await {
             Ok(owner) => {
-                hub.tables_mut().kept.insert(client_id, Kept { session, owner, told: true });
+                hub.tables_mut().keep(Kept { session, owner, told: true });
             }
             Err(error) => tracing::error!(%client_id, %error, "a persistent session could not be restored"),
         }
@@ -46,8 +46,9 @@ async fn restore_one(
     let mut subscriptions = SessionSubMap::default();
     for one in &kept.subscriptions {
         let options = convert::subscription_options(one, kept.protocol_level);
-        scx.extends.router().await.add(&one.filter, id.clone(), options.clone()).await?;
-        subscriptions.insert(one.filter.as_str().into(), options);
+        let name = filters::name_of(one);
+        scx.extends.router().await.add(&name, id.clone(), options.clone()).await?;
+        subscriptions.insert(name.into(), options);
     }
     let gone_since = i64::try_from(kept.gone_since_ms.unwrap_or_default()).unwrap_or(i64::MAX);
     let mut gone = DisconnectInfo::new(gone_since);

@@ -85,16 +85,15 @@ async fn set_up(hub: Arc<Hub>, kept: Vec<crate::KeptSession>) -> Result<SetUp, B
         .build()
         .await;
     let retained = Retained::new(hub.options.max_retained);
-    let implicit = DefaultRouter::new(Some(scx.clone()));
     *scx.extends.retain_mut().await = Box::new(retained.clone());
     *scx.extends.shared_subscription_mut().await = Box::new(SharedSubscriptions);
-    *scx.extends.router_mut().await = Box::new(OnceRouter::new(&scx, implicit.clone(), hub.clone()));
+    *scx.extends.router_mut().await = Box::new(OnceRouter::new(hub.clone(), scx.node.id()));
     *scx.extends.shared_mut().await =
         Box::new(WaitingShared { inner: DefaultShared::new(Some(scx.clone())), hub: hub.clone() });
     let register: Arc<dyn Register> = Arc::from(scx.extends.hook_mgr().register());
     hooks::register(register.as_ref(), &hub).await;
 
-    let running = Running { scx: scx.clone(), implicit, retained };
+    let running = Running { scx: scx.clone(), retained };
     hub.set_running(Some(running.clone()));
     restore::restore(&hub, &running, &config, kept).await;
 

@@ -24,9 +24,36 @@ pub(super) struct Kept {
     pub(super) told: bool,
 }
 
-impl Kept {
-    fn belongs_to(&self, grant: &Grant) -> bool {
-        self.session.dialect == *grant.dialect && self.session.principal == grant.principal
+/// What somebody who was let in may do with a client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// It is free, or its own: what was left under it goes on.
+    Own,
+    /// It is taken over, and what was left under it ends.
+    Anew,
+    /// It is somebody else's.
+    Strange,
+}
+
+/// Whom a session belongs to.
+struct Owner<'a> {
+    dialect: &'a str,
+    principal: &'a str,
+    admitted_as: &'a str,
+    device: Option<&'a str>,
+}
+
+impl Owner<'_> {
+    fn claim(&self, grant: &Grant) -> Claim {
+        let same_dialect = self.dialect == &*grant.dialect;
+        let same_device = self.device.is_some() && self.device == grant.device.as_ref().map(DeviceId::as_str);
+        if same_dialect && self.principal == grant.principal {
+            Claim::Own
+        } else if same_device || (same_dialect && self.admitted_as == grant.principal) {
+            Claim::Anew
+        } else {
+            Claim::Strange
+        }
     }
 }
 
@@ -43,19 +70,83 @@ pub(super) struct Tables {
     pub(super) by_client: HashMap<String, Arc<Live>>,
     pub(super) by_device: HashMap<DeviceId, Arc<Live>>,
     pub(super) admitted: HashMap<Id, Admitted>,
-    pub(super) kept: HashMap<String, Kept>,
+    kept: HashMap<String, Kept>,
+    /// The client ids of the newest persistent sessions of devices.
+    kept_of_device: HashMap<String, String>,
     /// Connections that are to be answered with "unavailable".
     pub(super) turned_away: HashMap<Id, Instant>,
 }
 
 impl Tables {
-    /// Whether what is remembered or connected under a client id belongs to somebody else.
-    pub(super) fn is_strange(&self, client_id: &str, grant: &Grant) -> bool {
-        let live = self.by_client.get(client_id).is_some_and(|live| {
-            live.session.dialect.as_ref() != Some(&grant.dialect)
-                || live.session.principal.as_ref() != Some(&grant.principal)
-        });
-        live || self.kept.get(client_id).is_some_and(|kept| !kept.belongs_to(grant))
+    /// What a grant makes of what is connected or remembered under a client id.
+    pub(super) fn claim(&self, client_id: &str, grant: &Grant) -> Claim {
+        if let Some(live) = self.by_client.get(client_id) {
+            let current = live.current();
+            let owner = Owner {
+                dialect: current.dialect.as_deref().unwrap_or_default(),
+                principal: current.principal.as_deref().unwrap_or_default(),
+                admitted_as: live.session.principal.as_deref().unwrap_or_default(),
+                device: current.device.as_ref().map(DeviceId::as_str),
+            };
+            return owner.claim(grant);
+        }
+        self.kept.get(client_id).map_or(Claim::Own, |Kept { session, .. }| {
+            let owner = Owner {
+                dialect: &session.dialect,
+                principal: &session.principal,
+                admitted_as: session.admitted_as.as_deref().unwrap_or(&session.principal),
+                device: session.device.as_deref(),
+            };
+            owner.claim(grant)
+        })
+    }
+
+    /// What somebody who was let in and connects now may do with its client id.
+    pub(super) fn claim_of(&self, id: &Id) -> Claim {
+        let admitted = self.admitted.get(id);
+        admitted.map_or(Claim::Strange, |admitted| self.claim(&admitted.session.client_id, &admitted.grant))
+    }
+
+    /// The dialect of a session, connected or remembered; empty if there is none.
+    pub(super) fn dialect_of(&self, client_id: &str) -> &str {
+        let live = self.by_client.get(client_id).and_then(|live| live.session.dialect.as_deref());
+        let kept = || self.kept.get(client_id).map(|kept| kept.session.dialect.as_str());
+        live.or_else(kept).unwrap_or_default()
+    }
+
+    /// The connected session that the library has under an id.
+    pub(super) fn live_with(&self, id: &Id) -> Option<&Arc<Live>> {
+        self.by_client.get::<str>(id.client_id.as_ref()).filter(|live| live.id == *id)
+    }
+
+    pub(super) fn keep(&mut self, kept: Kept) {
+        if let Some(device) = &kept.session.device {
+            self.kept_of_device.insert(device.clone(), kept.session.client_id.clone());
+        }
+        self.kept.insert(kept.session.client_id.clone(), kept);
+    }
+
+    pub(super) fn forget(&mut self, client_id: &str) -> Option<Kept> {
+        let kept = self.kept.remove(client_id)?;
+        if let Some(device) = &kept.session.device
+            && self.kept_of_device.get(device).is_some_and(|known| known == client_id)
+        {
+            self.kept_of_device.remove(device);
+        }
+        Some(kept)
+    }
+
+    /// The persistent session of a client, if it belongs to the connection.
+    pub(super) fn kept_by(&mut self, client_id: &str, owner: &Id) -> Option<&mut Kept> {
+        self.kept.get_mut(client_id).filter(|kept| kept.owner == *owner)
+    }
+
+    pub(super) fn kept_of(&self, device: &DeviceId) -> Option<&KeptSession> {
+        Some(&self.kept.get(self.kept_of_device.get(device.as_str())?)?.session)
+    }
+
+    pub(super) fn kept_len(&self) -> usize {
+        self.kept.len()
     }
 
     pub(super) fn insert(&mut self, live: &Arc<Live>) -> Replaced {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, ExecutionId, Grant, Message, Payload, Policy, Session, Subscription};
 use dragoman_mqtt::{
     Broker, BrokerEvents, CloseReason, ConnectAttempt, DeliveryToken, EmbeddedBroker, EmbeddedOptions, InboundVerdict,
-    KeptSession, ListenerOptions, Receipt,
+    KeptSession, ListenerOptions, Receipt, SubscribeVerdict,
 };
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -23,6 +23,7 @@ pub enum Heard {
     Opened(Arc<Session>, bool),
     Closed(Arc<Session>, CloseReason),
     Inbound(Arc<Session>, Message),
+    Subscribing(Arc<Session>, Subscription),
     Subscribed(Arc<Session>, Subscription),
     Unsubscribed(Arc<Session>, String),
     Receipt(DeliveryToken, Receipt),
@@ -32,10 +33,12 @@ pub enum Heard {
 
 type Admit = dyn Fn(&ConnectAttempt) -> Result<Grant, ConnectRefusal> + Send + Sync;
 type Judge = dyn Fn(&Message) -> InboundVerdict + Send + Sync;
+type Grants = dyn Fn(&Session, &Subscription) -> SubscribeVerdict + Send + Sync;
 
 pub struct Daemon {
     admit: Box<Admit>,
     judge: Box<Judge>,
+    subscribing: Box<Grants>,
     /// One permit lets one message through; none means that all pass.
     gate: Option<Arc<Semaphore>>,
     /// The same for sessions that open.
@@ -65,6 +68,11 @@ impl BrokerEvents for Daemon {
         if let Some(gate) = &self.gate {
             gate.acquire().await.unwrap().forget();
         }
+        verdict
+    }
+    async fn subscribing(&self, session: Arc<Session>, asked: Subscription) -> SubscribeVerdict {
+        let verdict = (self.subscribing)(&session, &asked);
+        self.note(Heard::Subscribing(session, asked));
         verdict
     }
     async fn subscribed(&self, session: Arc<Session>, subscription: Subscription) {
@@ -107,6 +115,7 @@ pub struct Setup {
     pub options: EmbeddedOptions,
     pub admit: Box<Admit>,
     pub judge: Box<Judge>,
+    pub subscribing: Box<Grants>,
     pub gate: Option<Arc<Semaphore>>,
     pub open_gate: Option<Arc<Semaphore>>,
 }
@@ -119,6 +128,7 @@ impl Setup {
             options,
             admit: Box::new(|attempt| Ok(grant(attempt, open_policy()))),
             judge: Box::new(|_| InboundVerdict::Route),
+            subscribing: Box::new(|_, _| SubscribeVerdict::Refuse),
             gate: None,
             open_gate: None,
         }
@@ -131,8 +141,9 @@ impl Setup {
 
     pub async fn start(self) -> Stage {
         let (heard, listen) = mpsc::unbounded_channel();
-        let daemon = Daemon { admit: self.admit, judge: self.judge, gate: self.gate, open_gate: self.open_gate, heard };
-        let broker = EmbeddedBroker::start(self.options, Arc::new(daemon)).await.unwrap();
+        let Self { options, admit, judge, subscribing, gate, open_gate } = self;
+        let daemon = Daemon { admit, judge, subscribing, gate, open_gate, heard };
+        let broker = EmbeddedBroker::start(options, Arc::new(daemon)).await.unwrap();
         let address = broker.addresses()[0].1;
         Stage { broker: Arc::new(broker), address, listen, seen: Mutex::default() }
     }
