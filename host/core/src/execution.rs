@@ -91,6 +91,15 @@ pub enum Overflow {
     DropOldest,
 }
 
+/// Where a command goes whose attempt failed: before or behind what waits in its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where it stood: before everything that was queued after it.
+    Head,
+    /// Behind everything that waits. What is queued later still goes behind it.
+    Tail,
+}
+
 /// How a command is to be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -108,13 +117,20 @@ pub struct Options {
     pub queue: Arc<str>,
     /// The next of the queue goes out when this one got this far.
     pub window: Stage,
+    /// The next of the device, whatever its queue and origin, goes out when this one got this far; `Accepted`: at once.
+    pub device_window: Stage,
     /// Items of the queue that may wait for their turn for one device; at least 1. What had its turn and came back
     /// counts for later submissions, but is never refused itself.
     pub queue_limit: u32,
     /// What gives way when that many wait.
     pub overflow: Overflow,
-    /// Dispatches that may come to nothing (lost with no receipt) before it fails with `$UNDELIVERED`; at least 1.
+    /// Dispatches that may come to nothing before it fails; at least 1. Those that were lost with no receipt
+    /// (`$UNDELIVERED`) and those that failed by the word of the device's dialect (its reason) are counted together.
     pub attempts: u32,
+    /// From a failed attempt to the next, in milliseconds; 0: none. Nothing of its queue overtakes it meanwhile.
+    pub backoff_ms: u32,
+    /// Where a failed attempt goes back to. What was lost goes back to where it stood.
+    pub failed_to: Place,
 }
 
 /// Which node carries an open execution, and until when it may.
@@ -224,8 +240,17 @@ pub struct Execution {
     pub told: Told,
     /// The first attempt of the step it is at; later ones repeated its frames.
     pub step_attempt: u32,
-    /// Dispatches that came to nothing.
+    /// Dispatches that were lost with no receipt.
     pub lost: u32,
+    /// Dispatches that came to nothing by the word of the device's dialect.
+    pub failed: u32,
+    /// Those of the kept attempts whose keys end nothing any more, because their dialect said that they failed.
+    pub closed: Vec<u32>,
+    /// Its place in its queue, lowest first: the time of its submission in milliseconds since 1970, made greater than
+    /// every earlier one's. A new one when a failed attempt goes to the tail.
+    pub queue_position: u64,
+    /// While it waits after a failed attempt: when it may go out again, in milliseconds since 1970.
+    pub not_before_ms: Option<u64>,
     /// What this attempt dispatched.
     pub frames: Vec<Intent>,
     /// What the handler wants back at `resume`.
@@ -238,11 +263,16 @@ pub struct Execution {
     pub correlations: Vec<(u32, Correlation)>,
     /// PUBACKs of this attempt that are still missing.
     pub receipts_missing: u32,
+    /// Whether a report can come for this attempt. Where none can, it counts as a success when it is delivered.
+    pub answerable: bool,
+    /// Whether an attempt counted as a success before it got as far as was wished: the reason at the end is
+    /// `$DELIVERED_ONLY`.
+    pub delivered_only: bool,
     /// The device's verdict.
     pub outcome: Option<Outcome>,
     /// Why it ended without one, or `$DELIVERED_ONLY`.
     pub reason: Option<Reason>,
-    /// The newest progress.
+    /// The newest progress or note.
     pub last_note: Option<Json>,
     /// Attributes of the report that ended it.
     pub report: Attributes,
@@ -261,6 +291,8 @@ pub struct Execution {
 impl Execution {
     /// Correlation keys that are kept of one execution; the oldest give way.
     pub const CORRELATIONS_MAX: usize = 16;
+    /// Labels of one execution.
+    pub const LABELS_MAX: usize = 8;
 }
 
 /// What a line of a history says.
@@ -280,11 +312,15 @@ pub enum Event {
     Replied,
     /// The handler waited long enough for a step.
     Silence,
+    /// The device's dialect says that the attempt came to nothing.
+    AttemptFailed,
     /// An attempt came to nothing and it waits again.
     Requeued,
     /// It is over.
     Ended,
-    /// An answer that came after the end.
+    /// A remark of the origin or of the device's dialect, before or after the end.
+    Note,
+    /// An answer that came after the end, or to an attempt that had failed.
     Late,
 }
 

@@ -11,13 +11,14 @@ pub mod session;
 pub mod topic;
 
 pub use execution::{
-    Correlation, Event, Execution, Idempotency, Options, Outcome, Overflow, Owner, Phase, Reason, Reply, Stage, State,
-    Told, Transition, WhenAway,
+    Correlation, Event, Execution, Idempotency, Options, Outcome, Overflow, Owner, Phase, Place, Reason, Reply, Stage,
+    State, Told, Transition, WhenAway,
 };
 pub use intent::{
     Attributes, Delivery, DeviceId, ExecutionId, Intent, Invocation, Json, Payload, Property, PropertyName,
 };
 pub use machine::{
     Answer, Change, Effect, HandOver, Input, Limits, Machine, Planned, Prior, Refusal, Report, Submission, record_late,
+    record_late_failure, record_note, set_label,
 };
 pub use session::{ConnectRefusal, Grant, Message, Policy, Session, SessionId, Subscription};

@@ -1,6 +1,7 @@
 //! The records of all open executions, with the indexes over them and the changes that are not drained yet.
 
 use super::input::Change;
+use super::lanes::Shut;
 use crate::execution::{Correlation, Event, Execution, Phase, Reason, Transition};
 use crate::intent::{Attributes, DeviceId, ExecutionId, Json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,15 +11,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) record: Arc<Execution>,
-    /// Its place among all submissions; gives the order within a lane and between the lanes of a device.
-    pub(super) order: u64,
     /// The holder's signs of life, counted, when its last turn began.
     pub(super) signs: u64,
     /// PUBACKs that came before the broker said how many there will be. Not kept over a restart, because no session
     /// outlives one.
     pub(super) early_receipts: u32,
-    /// Whether it keeps the window of its lane shut.
-    pub(super) blocks: bool,
+    /// The windows that it keeps shut.
+    pub(super) shut: Shut,
     fresh: Vec<Transition>,
     changed: bool,
     due_ms: Option<u64>,
@@ -44,7 +43,7 @@ pub(super) struct Book {
     /// In the order of the first change since the last drain.
     changed: Vec<ExecutionId>,
     open: usize,
-    next_order: u64,
+    last_position: u64,
 }
 
 impl Book {
@@ -65,20 +64,25 @@ impl Book {
         self.entries.get(id).filter(|entry| !entry.record.state.is_final())
     }
 
-    /// Adds an open execution, newest in order.
-    pub(super) fn insert(&mut self, execution: Execution) -> u64 {
-        let order = self.next_order;
-        self.next_order += 1;
+    /// A place in a queue behind every other: this one, or the next that is free. Two executions never have the same.
+    pub(super) fn next_position(&mut self, at_least: u64) -> u64 {
+        // A clock that tells the end of time must not use up the numbers.
+        let at_least = at_least.min(u64::MAX / 2);
+        self.last_position = self.last_position.saturating_add(1).max(at_least);
+        self.last_position
+    }
+
+    /// Adds an open execution.
+    pub(super) fn insert(&mut self, execution: Execution) {
         let id = execution.id.clone();
         for (attempt, correlation) in &execution.correlations {
             self.correlations.insert(index_key(correlation), (id.clone(), *attempt));
         }
         let entry = Entry {
             record: Arc::new(execution),
-            order,
             signs: 0,
             early_receipts: 0,
-            blocks: false,
+            shut: Shut::default(),
             fresh: Vec::new(),
             changed: false,
             due_ms: None,
@@ -86,7 +90,6 @@ impl Book {
         self.entries.insert(id.clone(), entry);
         self.open += 1;
         self.watch(&id);
-        order
     }
 
     /// Changes a record without a line in its history.
@@ -120,7 +123,7 @@ impl Book {
         self.append(id, transition);
     }
 
-    /// Adds a line that was made elsewhere, by [`super::record_late`].
+    /// Adds a line that was made elsewhere, as by [`super::record_late`].
     pub(super) fn append(&mut self, id: &ExecutionId, transition: Option<Transition>) {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.fresh.extend(transition);
@@ -140,6 +143,8 @@ impl Book {
             record.correlations.extend(correlations.into_iter().map(|correlation| (attempt, correlation)));
             let excess = record.correlations.len().saturating_sub(Execution::CORRELATIONS_MAX);
             forgotten.extend(record.correlations.drain(..excess));
+            let kept = &record.correlations;
+            record.closed.retain(|closed| kept.iter().any(|(attempt, _)| attempt == closed));
         });
         for (_, correlation) in &forgotten {
             self.forget(id, correlation);
@@ -223,7 +228,10 @@ fn nearest_deadline(record: &Execution) -> Option<u64> {
         Phase::HandingOver | Phase::AwaitingReply => {
             Some(record.step_deadline_ms.map_or(record.deadline_ms, |step_ms| step_ms.min(record.deadline_ms)))
         }
-        Phase::Waiting | Phase::Planning | Phase::Resuming(_) => Some(record.deadline_ms),
+        Phase::Waiting => {
+            Some(record.not_before_ms.map_or(record.deadline_ms, |rest_ms| rest_ms.min(record.deadline_ms)))
+        }
+        Phase::Planning | Phase::Resuming(_) => Some(record.deadline_ms),
     }
 }
 

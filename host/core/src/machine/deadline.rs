@@ -5,7 +5,7 @@ use super::book::Line;
 use super::input::{Answer, Effect};
 use super::reasons;
 use super::step::Ending;
-use crate::execution::{Event, Reply, State};
+use crate::execution::{Event, Phase, Reply, State};
 use crate::intent::{DeviceId, ExecutionId};
 
 impl Machine {
@@ -19,11 +19,22 @@ impl Machine {
                 self.time_out(now_ms, &id, effects);
                 // Whatever else of the device is past its time is due, too, and ends when it is counted here.
                 self.serve_within_time(now_ms, &record.device, effects);
+            } else if record.phase == Phase::Waiting {
+                self.rest_is_over(&id);
+                self.serve_within_time(now_ms, &record.device, effects);
             } else {
                 self.resume(now_ms, &id, Reply::Silence, Event::Silence, Line::default(), effects);
             }
         }
         Answer::Taken
+    }
+
+    /// It has waited long enough since its attempt failed.
+    fn rest_is_over(&mut self, id: &ExecutionId) {
+        self.book.amend(id, |record| record.not_before_ms = None);
+        if let Some(record) = self.book.get(id).map(|entry| &entry.record) {
+            self.lanes.rested(record);
+        }
     }
 
     /// The holder's session closed: what waits for its turn and may not wait for a session fails. What is out is
@@ -42,6 +53,15 @@ impl Machine {
         let Some(record) = self.standing(id) else { return Answer::Stale };
         self.finish(now_ms, id, Ending::Host(State::Canceled, reasons::canceled()), effects);
         self.serve(now_ms, &record.device, effects);
+        Answer::Taken
+    }
+
+    /// The device is gone for good: what is open for it, queued or out, ends. At most as many as may be open for one
+    /// device.
+    pub(super) fn remove(&mut self, now_ms: u64, device: &DeviceId, effects: &mut Vec<Effect>) -> Answer {
+        for id in self.lanes.open_of(device) {
+            self.finish(now_ms, &id, Ending::Host(State::Canceled, reasons::removed()), effects);
+        }
         Answer::Taken
     }
 }

@@ -5,7 +5,7 @@ use super::book::Line;
 use super::input::{Answer, Effect, HandOver, Planned};
 use super::reasons;
 use super::standing::Standing;
-use super::step::Ending;
+use super::step::{Again, Ending};
 use crate::execution::{Event, Phase, Reason, State, Told, WhenAway};
 use crate::intent::{Attributes, ExecutionId, Intent, Json};
 
@@ -52,10 +52,11 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         match plan {
-            Planned::Send { frames, correlations, handler_state, reply_within_ms, digests } => {
+            Planned::Send { frames, correlations, answerable, handler_state, reply_within_ms, digests } => {
                 let attempt = self.new_attempt(id, before, frames, handler_state, digests);
                 self.book.amend(id, |record| {
                     record.phase = Phase::HandingOver;
+                    record.answerable = answerable;
                     let repeated = record.step_attempt != attempt;
                     record.reply_within_ms = reply_within_ms.or(record.reply_within_ms.filter(|_| repeated));
                     let patience_ms = record.reply_within_ms.filter(|_| record.handler.is_some());
@@ -95,6 +96,7 @@ impl Machine {
             record.attempt = attempt;
             record.told = Told::default();
             record.receipts_missing = 0;
+            record.answerable = true;
             record.frames = frames;
             if !repeated {
                 record.step_attempt = attempt;
@@ -176,7 +178,7 @@ impl Machine {
             let signs = self.book.get(id).map_or(0, |entry| entry.signs);
             // A session or a sign of life that came while this attempt was on its way is not waited for again.
             let parked = signs == self.lanes.signs_of(&before.holder);
-            self.requeue(now_ms, id, reason, parked);
+            self.requeue(now_ms, id, reason, Again::InPlace { parked });
         }
     }
 
@@ -230,13 +232,13 @@ impl Machine {
         let lost = record.lost.saturating_add(1);
         self.book.amend(id, |record| record.lost = lost);
         let reason = reasons::undelivered(lost, why);
-        if lost >= record.attempts {
+        if record.spent.saturating_add(1) >= record.attempts {
             self.finish(now_ms, id, Ending::Host(State::Failed, reason), effects);
         } else if record.when_away == WhenAway::Fail && !self.lanes.is_online(&record.holder) {
             self.finish(now_ms, id, Ending::Host(State::Failed, reasons::away()), effects);
         } else {
             self.withdraw_leftovers(id, &record, effects);
-            self.requeue(now_ms, id, reason, false);
+            self.requeue(now_ms, id, reason, Again::InPlace { parked: false });
         }
         self.serve(now_ms, &record.device, effects);
         Answer::Taken

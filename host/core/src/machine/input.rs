@@ -53,7 +53,7 @@ pub struct Submission {
     pub owner: Owner,
 }
 
-/// Why a command was not accepted.
+/// Why a command, or a label of one, was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// `$QUEUE_FULL`
@@ -79,6 +79,12 @@ pub enum Refusal {
     /// `$IDEMPOTENCY_CONFLICT`
     #[error("execution {0} was submitted with the same key for another device or intent")]
     IdempotencyConflict(ExecutionId),
+    /// `$LIMIT`
+    #[error("the execution has {limit} labels, the limit; set one of them to another value")]
+    Labels {
+        /// What it may have.
+        limit: usize,
+    },
     /// `$INVALID`
     #[error("{0}")]
     Invalid(String),
@@ -89,7 +95,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::QueueFull { .. } => "$QUEUE_FULL",
-            Self::Limit { .. } => "$LIMIT",
+            Self::Limit { .. } | Self::Labels { .. } => "$LIMIT",
             Self::Away => "$AWAY",
             Self::Duplicate(_) => "$DUPLICATE",
             Self::IdempotencyConflict(_) => "$IDEMPOTENCY_CONFLICT",
@@ -101,12 +107,18 @@ impl Refusal {
 /// What the plugins made of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Planned {
-    /// Messages to send. The shell keeps them and puts them into the outbox when the answer is [`Answer::Taken`].
+    /// Messages to send. The shell keeps them and puts them into the outbox when the answer is [`Answer::Taken`]. Where
+    /// there are none, because the dialect has published what there was, it tells [`HandOver::Accepted`] without
+    /// receipts in the same turn.
     Send {
         /// What was dispatched.
         frames: Vec<Intent>,
         /// Keys under which answers will come.
         correlations: Vec<Correlation>,
+        /// Whether any report can come: a key is named, or the device's dialect may vouch for one. Where none can, the
+        /// attempt counts as a success when the device has acknowledged it, where receipts are promised, else when it
+        /// is sent; the reason is then `$DELIVERED_ONLY` where more was wished.
+        answerable: bool,
         /// What the handler wants back at `resume`; none without a handler. None in a repetition: as it was.
         handler_state: Option<Json>,
         /// When to resume with silence, from now. None in a repetition: as long as before.
@@ -171,6 +183,10 @@ pub enum Report {
     Ended(Outcome),
 }
 
+/// Attribute of a report [`Report::Acked`] that names its cause: `network` where a network's receipt says so, else the
+/// device does.
+pub const ACKED_CAUSE: &str = "acked.cause";
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -233,10 +249,53 @@ pub enum Input {
         /// In its dialect's vocabulary.
         attributes: Attributes,
     },
+    /// A device reported, and its dialect vouches for who spoke. No key is named: it is about the execution, whatever
+    /// attempt it is at, also before one was dispatched.
+    ReportFor {
+        /// The execution.
+        id: ExecutionId,
+        /// What it says.
+        report: Report,
+        /// In its dialect's vocabulary.
+        attributes: Attributes,
+    },
+    /// The device's dialect says that an attempt came to nothing: it is tried again while attempts are left, else it is
+    /// failed with this reason. What comes later under its key is [`Answer::Late`].
+    AttemptFailed {
+        /// The device of the session it came from.
+        by: DeviceId,
+        /// The key of the attempt.
+        key: String,
+        /// Why, for the history, and for the end where it was the last attempt.
+        reason: Reason,
+        /// In its dialect's vocabulary.
+        attributes: Attributes,
+    },
+    /// Somebody remarks something: a line of the history.
+    Note {
+        /// The execution.
+        id: ExecutionId,
+        /// The remark.
+        note: Json,
+    },
+    /// Sets a label, or adds it where there is room: no line of the history.
+    Label {
+        /// The execution.
+        id: ExecutionId,
+        /// Name of the label.
+        name: String,
+        /// Its value from now on.
+        value: String,
+    },
     /// Somebody takes it back.
     Cancel {
         /// The execution.
         id: ExecutionId,
+    },
+    /// A device is removed: what is open for it ends as canceled. What goes to other devices through its session stays.
+    Remove {
+        /// The device.
+        device: DeviceId,
     },
     /// Time passed. Applies the oldest [`super::Machine::TICK_MAX`] of the deadlines that have passed.
     Tick,
@@ -249,8 +308,11 @@ pub enum Answer {
     Taken,
     /// The same command already stands.
     Existing(ExecutionId),
-    /// The command was not accepted.
+    /// The command or the label was not accepted.
     Refused(Refusal),
+    /// It came after the end, or about an attempt that had failed or was answered: the history has a line about it, and
+    /// nothing else changed.
+    Late,
     /// It belongs to an attempt that is over, or to an execution that is not open; nothing changed.
     Stale,
     /// The reporter was not named at dispatch; nothing changed.

@@ -1,9 +1,11 @@
 //! Whose turn it is: the queues of every device, who is online, and who waits for a sign of life.
 //!
-//! A lane is one queue of one device and one origin. Positions in it are orders of submission, so what comes back after
-//! an attempt that came to nothing stands where it stood. Everything here is an index over records that the book keeps.
+//! A lane is one queue of one device and one origin, in the order of [`Execution::queue_position`], so what comes back
+//! after an attempt that came to nothing stands where it stood, or behind the others where it was given a new position.
+//! Everything here is an index over records that the book keeps.
 
-use crate::execution::{Execution, WhenAway};
+use super::standing::keeps_device;
+use crate::execution::{Execution, Options, Stage, WhenAway};
 use crate::intent::{DeviceId, ExecutionId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +15,27 @@ type LaneKey = (Arc<str>, Arc<str>);
 
 /// Where something waits.
 type Spot = (DeviceId, LaneKey, u64);
+
+/// The windows that an execution that is out keeps shut.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shut {
+    /// That of its lane.
+    lane: bool,
+    /// That of its device, over all lanes.
+    device: bool,
+}
+
+impl Shut {
+    /// What it keeps shut that got so far.
+    pub(super) fn of(options: &Options, reached: Stage) -> Self {
+        Self { lane: options.window > reached, device: options.device_window > reached }
+    }
+
+    /// Without those.
+    pub(super) fn and_not(self, other: Self) -> Self {
+        Self { lane: self.lane && !other.lane, device: self.device && !other.device }
+    }
+}
 
 /// The queues of all devices with something open.
 #[derive(Debug, Default)]
@@ -32,9 +55,11 @@ pub(super) struct Lanes {
 #[derive(Debug, Default)]
 struct Device {
     lanes: BTreeMap<LaneKey, Lane>,
-    open: usize,
+    open: BTreeSet<ExecutionId>,
     /// Executions that had their turn and have not ended or come back.
     out: usize,
+    /// Those of them that have not got as far as their device's window asks.
+    blocking: usize,
     /// The one that the device's handler has begun. It keeps the device until its end, even while it waits again:
     /// its answer may still come.
     engaged: Option<(LaneKey, u64)>,
@@ -56,12 +81,28 @@ struct Waiter {
     /// Whether it waits for its holder to come back; else it fails.
     patient: bool,
     parked: bool,
+    /// Whether its failed attempt is too short a time ago.
+    resting: bool,
+}
+
+impl Device {
+    /// Takes the device from the execution at this position, if it is that one's.
+    fn disengage(&mut self, position: u64) {
+        if self.engaged.as_ref().is_some_and(|(_, engaged)| *engaged == position) {
+            self.engaged = None;
+        }
+    }
 }
 
 impl Lanes {
-    /// Open executions of a device.
-    pub(super) fn open_of(&self, device: &DeviceId) -> usize {
-        self.devices.get(device).map_or(0, |device| device.open)
+    /// How many executions of a device are open.
+    pub(super) fn count_open_of(&self, device: &DeviceId) -> usize {
+        self.devices.get(device).map_or(0, |device| device.open.len())
+    }
+
+    /// Which they are, in the order of their ids.
+    pub(super) fn open_of(&self, device: &DeviceId) -> BTreeSet<ExecutionId> {
+        self.devices.get(device).map_or_else(BTreeSet::new, |device| device.open.clone())
     }
 
     pub(super) fn is_online(&self, holder: &DeviceId) -> bool {
@@ -86,32 +127,35 @@ impl Lanes {
     }
 
     /// A new execution that waits for its turn.
-    pub(super) fn enter(&mut self, record: &Execution, order: u64) {
+    pub(super) fn enter(&mut self, record: &Execution) {
         self.open(record);
-        self.queue(record, order, false);
+        self.queue(record, false);
     }
 
     /// An execution that was out when the process stopped.
-    pub(super) fn enter_out(&mut self, record: &Execution, order: u64, blocks: bool) {
+    pub(super) fn enter_out(&mut self, record: &Execution, shut: Shut) {
         self.open(record);
-        self.take_place(record, order, blocks);
+        self.take_place(record, shut);
     }
 
-    /// Says that the handler of the device has begun this one; for what is restored while it waits.
-    pub(super) fn engage(&mut self, record: &Execution, order: u64) {
-        if let Some(device) = self.devices.get_mut(&record.device) {
-            device.engaged = Some((lane_key(record), order));
+    /// Gives the device to an execution that waits and whose handler has begun it, or takes the device from it.
+    pub(super) fn engage_while_waiting(&mut self, record: &Execution) {
+        let Some(device) = self.devices.get_mut(&record.device) else { return };
+        if keeps_device(record) {
+            device.engaged = Some((lane_key(record), record.queue_position));
+        } else {
+            device.disengage(record.queue_position);
         }
     }
 
     fn open(&mut self, record: &Execution) {
         let device = self.devices.entry(record.device.clone()).or_default();
-        device.open += 1;
+        device.open.insert(record.id.clone());
         device.lanes.entry(lane_key(record)).or_default().open += 1;
         *self.held.entry((record.holder.clone(), record.device.clone())).or_default() += 1;
     }
 
-    fn queue(&mut self, record: &Execution, order: u64, parked: bool) {
+    fn queue(&mut self, record: &Execution, parked: bool) {
         let Some(lane) = self.lane_mut(record) else { return };
         let waiter = Waiter {
             id: record.id.clone(),
@@ -119,82 +163,100 @@ impl Lanes {
             handled: record.handler.is_some(),
             patient: record.options.when_away == WhenAway::Queue,
             parked,
+            resting: record.not_before_ms.is_some(),
         };
-        lane.waiting.insert(order, waiter);
+        lane.waiting.insert(record.queue_position, waiter);
         if parked {
-            self.parked.entry(record.holder.clone()).or_default().insert(spot(record, order));
+            self.parked.entry(record.holder.clone()).or_default().insert(spot(record));
         }
     }
 
     /// Its turn begins.
-    pub(super) fn start(&mut self, record: &Execution, order: u64, blocks: bool) {
-        self.leave_queue(record, order);
-        self.take_place(record, order, blocks);
+    pub(super) fn start(&mut self, record: &Execution, shut: Shut) {
+        self.leave_queue(record);
+        self.take_place(record, shut);
     }
 
-    fn take_place(&mut self, record: &Execution, order: u64, blocks: bool) {
+    fn take_place(&mut self, record: &Execution, shut: Shut) {
         let Some(device) = self.devices.get_mut(&record.device) else { return };
         device.out += 1;
+        device.blocking += usize::from(shut.device);
         if record.handler.is_some() {
-            device.engaged = Some((lane_key(record), order));
+            device.engaged = Some((lane_key(record), record.queue_position));
         }
-        if blocks && let Some(lane) = device.lanes.get_mut(&lane_key(record)) {
-            lane.blocking += 1;
-        }
-    }
-
-    /// It got as far as its window asks.
-    pub(super) fn unblock(&mut self, record: &Execution) {
-        if let Some(lane) = self.lane_mut(record) {
-            lane.blocking -= 1;
+        if let Some(lane) = device.lanes.get_mut(&lane_key(record)) {
+            lane.blocking += usize::from(shut.lane);
         }
     }
 
-    /// Its attempt came to nothing: it waits again, where it stood.
-    pub(super) fn come_back(&mut self, record: &Execution, order: u64, blocked: bool, parked: bool) {
-        self.leave_place(record, blocked);
-        self.queue(record, order, parked);
+    /// It got as far as these windows ask, or is not out any more.
+    pub(super) fn open_windows(&mut self, record: &Execution, opened: Shut) {
+        let Some(device) = self.devices.get_mut(&record.device) else { return };
+        device.blocking -= usize::from(opened.device);
+        if let Some(lane) = device.lanes.get_mut(&lane_key(record)) {
+            lane.blocking -= usize::from(opened.lane);
+        }
+    }
+
+    /// Its attempt came to nothing: it waits again, at its position, which may be a new one.
+    pub(super) fn come_back(&mut self, record: &Execution, shut: Shut, parked: bool) {
+        self.leave_place(record, shut);
+        self.queue(record, parked);
+        if record.handler.is_some() {
+            // While it was out the device was its own.
+            if let Some(device) = self.devices.get_mut(&record.device) {
+                device.engaged = None;
+            }
+            self.engage_while_waiting(record);
+        }
+    }
+
+    /// Its failed attempt is long enough ago.
+    pub(super) fn rested(&mut self, record: &Execution) {
+        let waiter = self.lane_mut(record).and_then(|lane| lane.waiting.get_mut(&record.queue_position));
+        if let Some(waiter) = waiter {
+            waiter.resting = false;
+        }
     }
 
     /// A late answer ends its waiting.
-    pub(super) fn leave_queue(&mut self, record: &Execution, order: u64) {
-        let parked = self.lane_mut(record).and_then(|lane| lane.waiting.remove(&order)).is_some_and(|w| w.parked);
-        if parked && let Some(spots) = self.parked.get_mut(&record.holder) {
-            spots.remove(&spot(record, order));
+    pub(super) fn leave_queue(&mut self, record: &Execution) {
+        let waiter = self.lane_mut(record).and_then(|lane| lane.waiting.remove(&record.queue_position));
+        if waiter.is_some_and(|waiter| waiter.parked)
+            && let Some(spots) = self.parked.get_mut(&record.holder)
+        {
+            spots.remove(&spot(record));
             if spots.is_empty() {
                 self.parked.remove(&record.holder);
             }
         }
     }
 
-    fn leave_place(&mut self, record: &Execution, blocked: bool) {
-        let Some(device) = self.devices.get_mut(&record.device) else { return };
-        device.out -= 1;
-        if blocked && let Some(lane) = device.lanes.get_mut(&lane_key(record)) {
-            lane.blocking -= 1;
+    fn leave_place(&mut self, record: &Execution, shut: Shut) {
+        self.open_windows(record, shut);
+        if let Some(device) = self.devices.get_mut(&record.device) {
+            device.out -= 1;
         }
     }
 
     /// It ended. `waited` says whether it was waiting for its turn.
-    pub(super) fn close(&mut self, record: &Execution, order: u64, waited: bool, blocked: bool) {
+    pub(super) fn close(&mut self, record: &Execution, waited: bool, shut: Shut) {
         if waited {
-            self.leave_queue(record, order);
+            self.leave_queue(record);
         } else {
-            self.leave_place(record, blocked);
+            self.leave_place(record, shut);
         }
         let key = lane_key(record);
         if let Some(device) = self.devices.get_mut(&record.device) {
-            device.open -= 1;
-            if device.engaged.as_ref().is_some_and(|(_, engaged)| *engaged == order) {
-                device.engaged = None;
-            }
+            device.open.remove(&record.id);
+            device.disengage(record.queue_position);
             if let Some(lane) = device.lanes.get_mut(&key) {
                 lane.open -= 1;
                 if lane.open == 0 {
                     device.lanes.remove(&key);
                 }
             }
-            if device.open == 0 {
+            if device.open.is_empty() {
                 self.devices.remove(&record.device);
             }
         }
@@ -251,9 +313,10 @@ impl Lanes {
         pairs.take_while(|(of, _)| of == holder).map(|(_, device)| device.clone()).collect()
     }
 
-    /// What of a device goes out next: of the heads of all lanes that may go, the one that was submitted first.
+    /// What of a device goes out next, if its window is open: of the heads of all lanes that may go, the one whose
+    /// position is the lowest.
     pub(super) fn next(&self, device: &DeviceId) -> Option<ExecutionId> {
-        let device = self.devices.get(device)?;
+        let device = self.devices.get(device).filter(|device| device.blocking == 0)?;
         if let Some((key, order)) = &device.engaged {
             let waiter = device.lanes.get(key)?.waiting.get(order)?;
             return self.is_ready(waiter).then(|| waiter.id.clone());
@@ -266,7 +329,7 @@ impl Lanes {
     }
 
     fn is_ready(&self, waiter: &Waiter) -> bool {
-        !waiter.parked && self.is_online(&waiter.holder)
+        !waiter.parked && !waiter.resting && self.is_online(&waiter.holder)
     }
 
     fn lane_mut(&mut self, record: &Execution) -> Option<&mut Lane> {
@@ -278,6 +341,6 @@ fn lane_key(record: &Execution) -> LaneKey {
     (Arc::clone(&record.origin), Arc::clone(&record.options.queue))
 }
 
-fn spot(record: &Execution, order: u64) -> Spot {
-    (record.device.clone(), lane_key(record), order)
+fn spot(record: &Execution) -> Spot {
+    (record.device.clone(), lane_key(record), record.queue_position)
 }

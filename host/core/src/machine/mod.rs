@@ -6,7 +6,8 @@
 //! - `input`: the words that go in and come out
 //! - `submit`: accept or refuse
 //! - `dispatch`: plans, hand-over and receipts
-//! - `report`: what devices say
+//! - `report`: what devices say; `failed`: attempts that came to nothing by their word
+//! - `remark`: notes and labels
 //! - `deadline`: time, and taking back
 //! - `recover`: going on after a restart
 //! - `step`: what can happen to one execution, whichever of these brought it about
@@ -16,17 +17,22 @@
 mod book;
 mod deadline;
 mod dispatch;
+mod failed;
 mod input;
 mod lanes;
 pub mod reasons;
 mod recover;
+mod remark;
 mod report;
 mod standing;
 mod step;
 mod submit;
 
-pub use input::{Answer, Change, Effect, HandOver, Input, Limits, Planned, Prior, Refusal, Report, Submission};
-pub use report::record_late;
+pub use input::{
+    ACKED_CAUSE, Answer, Change, Effect, HandOver, Input, Limits, Planned, Prior, Refusal, Report, Submission,
+};
+pub use remark::{record_note, set_label};
+pub use report::{record_late, record_late_failure};
 
 use crate::execution::{Correlation, Execution, Phase};
 use crate::intent::ExecutionId;
@@ -44,8 +50,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Deadlines that one [`Input::Tick`] applies at most. What is still due then stays due: as long as
-    /// [`Machine::next_deadline_ms`] tells a time that has passed, the shell ticks again.
+    /// Deadlines that one input applies at most: an [`Input::Tick`], and any other that gives a device its turn where
+    /// what waits is past its time. What is still due then stays due: as long as [`Machine::next_deadline_ms`] tells a
+    /// time that has passed, the shell ticks again.
     pub const TICK_MAX: usize = 1_000;
 
     /// Attempts of one execution, the steps of its handler and all repetitions counted. A plan for one more is not
@@ -65,17 +72,13 @@ impl Machine {
         match input {
             Input::Submit(submission) => self.submit(now_ms, *submission, effects),
             Input::Presence { holder, online: true } => {
-                for device in self.lanes.came_online(&holder) {
-                    self.serve(now_ms, &device, effects);
-                }
-                Answer::Taken
+                let devices = self.lanes.came_online(&holder);
+                self.serve_each(now_ms, devices, effects)
             }
             Input::Presence { holder, online: false } => self.went_offline(now_ms, &holder, effects),
             Input::SignOfLife { holder } => {
-                for device in self.lanes.gave_sign(&holder) {
-                    self.serve(now_ms, &device, effects);
-                }
-                Answer::Taken
+                let devices = self.lanes.gave_sign(&holder);
+                self.serve_each(now_ms, devices, effects)
             }
             Input::Planned { id, attempt, plan } => self.planned(now_ms, &id, attempt, plan, effects),
             Input::HandedOver { id, attempt, result } => self.handed_over(now_ms, &id, attempt, &result, effects),
@@ -84,6 +87,13 @@ impl Machine {
             Input::Report { by, key, report, attributes } => {
                 self.report(now_ms, &by, &key, report, attributes, effects)
             }
+            Input::ReportFor { id, report, attributes } => self.report_for(now_ms, &id, report, attributes, effects),
+            Input::AttemptFailed { by, key, reason, attributes } => {
+                self.attempt_failed(now_ms, &by, &key, reason, attributes, effects)
+            }
+            Input::Note { id, note } => self.note_remark(now_ms, &id, note),
+            Input::Label { id, name, value } => self.label(&id, name, value),
+            Input::Remove { device } => self.remove(now_ms, &device, effects),
             Input::Cancel { id } => self.cancel(now_ms, &id, effects),
             Input::Tick => self.tick(now_ms, effects),
         }

@@ -16,6 +16,8 @@ pub const NO_SUBSCRIBER: &str = "$NO_SUBSCRIBER";
 pub const UNDELIVERED: &str = "$UNDELIVERED";
 /// Somebody took it back.
 pub const CANCELED: &str = "$CANCELED";
+/// Its device is no longer registered.
+pub const REMOVED: &str = "$REMOVED";
 /// It gave way to a newer command.
 pub const REPLACED: &str = "$REPLACED";
 /// It was planned as often as one command may be, and has not come to its end.
@@ -24,8 +26,18 @@ pub const LIMIT: &str = "$LIMIT";
 pub const DELIVERED_ONLY: &str = "$DELIVERED_ONLY";
 
 /// Every code that the machine puts into a record, for tables and tests.
-pub const ALL: [&str; 9] =
-    [EXPIRED_IN_QUEUE, NO_RESPONSE, AWAY, NO_SUBSCRIBER, UNDELIVERED, CANCELED, REPLACED, LIMIT, DELIVERED_ONLY];
+pub const ALL: [&str; 10] = [
+    EXPIRED_IN_QUEUE,
+    NO_RESPONSE,
+    AWAY,
+    NO_SUBSCRIBER,
+    UNDELIVERED,
+    CANCELED,
+    REMOVED,
+    REPLACED,
+    LIMIT,
+    DELIVERED_ONLY,
+];
 
 pub(super) fn expired_in_queue() -> Reason {
     Reason::new(EXPIRED_IN_QUEUE, "the time to live was over before the command could be sent")
@@ -50,6 +62,10 @@ pub(super) fn undelivered(lost: u32, why: &str) -> Reason {
 
 pub(super) fn canceled() -> Reason {
     Reason::new(CANCELED, "the command was taken back")
+}
+
+pub(super) fn removed() -> Reason {
+    Reason::new(REMOVED, "the device was removed")
 }
 
 pub(super) fn replaced() -> Reason {

@@ -2,6 +2,7 @@
 
 use super::Machine;
 use super::input::Effect;
+use super::lanes::Shut;
 use crate::execution::{Execution, Phase, Stage};
 use crate::intent::ExecutionId;
 
@@ -16,7 +17,7 @@ impl Machine {
 
     /// Effects that go on with what was restored. Called once, after the last [`Machine::restore`].
     ///
-    /// Lanes are in the order in which executions were created, and where that is the same in the order of the calls of
+    /// Lanes are in the order of [`Execution::queue_position`], and where that is the same in the order of the calls of
     /// [`Machine::restore`]. Nobody is online. Plans are asked for again. What was being handed over waits for the
     /// shell to send its outbox again and answer [`super::Input::HandedOver`], or [`super::Input::Lost`] where it has
     /// nothing to send. Where the device has shown that it has some of it, it is not sent again: it counts as sent, and
@@ -24,7 +25,7 @@ impl Machine {
     pub fn recovered(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         let mut heard = Vec::new();
         let mut restored = std::mem::take(&mut self.restored);
-        restored.sort_by_key(|execution| execution.created_ms);
+        restored.sort_by_key(|execution| execution.queue_position);
         for execution in restored {
             let within_time = now_ms < execution.deadline_ms;
             if let Some(effect) = ask_again(&execution).filter(|_| within_time) {
@@ -49,19 +50,18 @@ impl Machine {
         self.conclude_if_reached(now_ms, id, effects);
     }
 
-    fn put_back(&mut self, execution: Execution) {
+    fn put_back(&mut self, mut execution: Execution) {
         let id = execution.id.clone();
-        let order = self.book.insert(execution);
+        execution.queue_position = self.book.next_position(execution.queue_position);
+        self.book.insert(execution);
         let Some(entry) = self.book.entry_mut(&id) else { return };
         let record = &entry.record;
         if record.phase == Phase::Waiting {
-            self.lanes.enter(record, order);
-            if record.handler.is_some() && record.attempt > 0 {
-                self.lanes.engage(record, order);
-            }
+            self.lanes.enter(record);
+            self.lanes.engage_while_waiting(record);
         } else {
-            entry.blocks = record.options.window > reached(record);
-            self.lanes.enter_out(record, order, entry.blocks);
+            entry.shut = Shut::of(&record.options, reached(record));
+            self.lanes.enter_out(record, entry.shut);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Machine;
 use super::book::Line;
-use super::input::Effect;
+use super::input::{Answer, Effect};
+use super::lanes::Shut;
 use super::reasons;
-use super::standing::Standing;
-use crate::execution::{Event, Execution, Outcome, Phase, Reason, Reply, Stage, State, Told};
+use super::standing::{Standing, is_in_a_step};
+use crate::execution::{Event, Execution, Outcome, Phase, Place, Reason, Reply, Stage, State, Told};
 use crate::intent::{Attributes, DeviceId, ExecutionId, Json};
 use std::sync::Arc;
 
@@ -15,16 +16,46 @@ pub(super) enum Ending {
     Verdict(Outcome, Attributes),
     /// By the wish alone: it got as far as counts as success.
     Reached,
+    /// Its last attempt came to nothing by the word of the device's dialect.
+    Failed(Reason),
     /// By the host.
     Host(State, Reason),
 }
 
+/// How an execution waits again whose attempt came to nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Where it stood; parked: until its holder gives a sign of life.
+    InPlace { parked: bool },
+    /// Where its options say, and for as long as they say.
+    AfterFailure,
+}
+
 impl Machine {
-    /// Begins the turn of everything whose turn has come, first submitted first.
+    /// Begins the turn of everything whose turn has come, first in the queue first.
     pub(super) fn serve(&mut self, now_ms: u64, device: &DeviceId, effects: &mut Vec<Effect>) {
-        while let Some(expired) = self.serve_within_time(now_ms, device, effects) {
-            self.time_out(now_ms, &expired, effects);
+        self.serve_each(now_ms, [device.clone()], effects);
+    }
+
+    /// The same for several devices. So many that are past their time end at most; then they keep the turn of their
+    /// device until a tick ends them.
+    pub(super) fn serve_each(
+        &mut self,
+        now_ms: u64,
+        devices: impl IntoIterator<Item = DeviceId>,
+        effects: &mut Vec<Effect>,
+    ) -> Answer {
+        let mut left = Self::TICK_MAX;
+        for device in devices {
+            while let Some(expired) = self.serve_within_time(now_ms, &device, effects) {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
+                self.time_out(now_ms, &expired, effects);
+            }
         }
+        Answer::Taken
     }
 
     /// The same up to the first that is past its time, which is told and has yet to be ended.
@@ -46,27 +77,36 @@ impl Machine {
     fn begin(&mut self, id: &ExecutionId, effects: &mut Vec<Effect>) {
         self.book.amend(id, |record| record.phase = Phase::Planning);
         let Some(entry) = self.book.entry_mut(id) else { return };
-        entry.blocks = entry.record.options.window > Stage::Accepted;
+        entry.shut = Shut::of(&entry.record.options, Stage::Accepted);
         entry.signs = self.lanes.signs_of(&entry.record.holder);
-        self.lanes.start(&entry.record, entry.order, entry.blocks);
+        self.lanes.start(&entry.record, entry.shut);
         effects.push(Effect::Plan { id: id.clone(), attempt: entry.record.attempt.saturating_add(1) });
     }
 
-    /// The attempt came to nothing: it waits again, where it stood in its lane.
-    pub(super) fn requeue(&mut self, now_ms: u64, id: &ExecutionId, reason: Reason, parked: bool) {
+    /// The attempt came to nothing: it waits again.
+    pub(super) fn requeue(&mut self, now_ms: u64, id: &ExecutionId, reason: Reason, again: Again) {
+        let behind = self.book.next_position(now_ms);
         self.book.amend(id, |record| {
             record.phase = Phase::Waiting;
             record.step_deadline_ms = None;
             record.receipts_missing = 0;
-            // Acked, and what a handler's earlier step reached, stays true.
-            if record.state == State::Sent && record.step_attempt <= 1 {
+            // What a handler's earlier step reached stays true, and that the device has what was not said to have failed.
+            let undone = if again == Again::AfterFailure { State::Acked } else { State::Sent };
+            if record.state <= undone && record.step_attempt <= 1 {
                 record.state = State::Queued;
+            }
+            if again == Again::AfterFailure {
+                let rest_ms = u64::from(record.options.backoff_ms);
+                record.not_before_ms = (rest_ms > 0).then(|| now_ms.saturating_add(rest_ms));
+                if record.options.failed_to == Place::Tail {
+                    record.queue_position = behind;
+                }
             }
         });
         self.book.note(id, now_ms, Event::Requeued, Line { reason: Some(reason), ..Line::default() });
         let Some(entry) = self.book.entry_mut(id) else { return };
-        let blocked = std::mem::take(&mut entry.blocks);
-        self.lanes.come_back(&entry.record, entry.order, blocked, parked);
+        let shut = std::mem::take(&mut entry.shut);
+        self.lanes.come_back(&entry.record, shut, again == Again::InPlace { parked: true });
     }
 
     /// A broker has all of the attempt.
@@ -91,34 +131,44 @@ impl Machine {
         self.got(id, Stage::Acked);
     }
 
-    /// Opens the window of its lane if it asked for no more than this.
+    /// Opens the windows that asked for no more than this of the attempt that is out.
     fn got(&mut self, id: &ExecutionId, stage: Stage) {
         let Some(entry) = self.book.entry_mut(id) else { return };
-        if entry.blocks && entry.record.options.window <= stage {
-            entry.blocks = false;
-            self.lanes.unblock(&entry.record);
-        }
-    }
-
-    /// Ends it, or answers its handler's step, where a receipt is all that was wished for.
-    pub(super) fn conclude_if_reached(&mut self, now_ms: u64, id: &ExecutionId, effects: &mut Vec<Effect>) {
-        let Some(record) = self.record(id) else { return };
-        let reached = match record.options.succeeds_at {
-            Stage::Accepted | Stage::Sent => record.told.sent,
-            Stage::Acked => record.told.acked,
-            Stage::Ended => false,
-        };
-        if !reached || matches!(record.phase, Phase::Resuming(_)) {
+        if entry.record.phase == Phase::Planning {
             return;
         }
-        if record.handler.is_some() {
+        let opened = entry.shut.and_not(Shut::of(&entry.record.options, stage));
+        entry.shut = entry.shut.and_not(opened);
+        self.lanes.open_windows(&entry.record, opened);
+    }
+
+    /// Ends it, or answers its handler's step, where a receipt is all that was wished for, or all that there can be.
+    pub(super) fn conclude_if_reached(&mut self, now_ms: u64, id: &ExecutionId, effects: &mut Vec<Effect>) {
+        let Some(record) = self.record(id) else { return };
+        let (told, wish) = (record.told, record.options.succeeds_at);
+        let reached = match wish {
+            Stage::Accepted | Stage::Sent => told.sent,
+            Stage::Acked => told.acked,
+            Stage::Ended => false,
+        };
+        // Where receipts are promised, one is missing until the device is known to have all of it.
+        let delivered = told.acked || (told.sent && record.receipts_missing == 0);
+        let is_all_there_can_be = delivered && !record.answerable;
+        if !(reached || is_all_there_can_be) || matches!(record.phase, Phase::Resuming(_)) {
+            return;
+        }
+        let answers_handler = is_in_a_step(record);
+        if wish > if told.acked { Stage::Acked } else { Stage::Sent } {
+            self.book.amend(id, |record| record.delivered_only = true);
+        }
+        if answers_handler {
             self.answer_step(now_ms, id, Outcome::Succeeded(None), Vec::new(), effects);
         } else {
             self.finish(now_ms, id, Ending::Reached, effects);
         }
     }
 
-    /// The device's answer to what is out: to the handler where there is one, else it is the end.
+    /// The device's answer to what is out: to the handler where it has begun, else it is the end.
     pub(super) fn answer_step(
         &mut self,
         now_ms: u64,
@@ -128,7 +178,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(record) = self.record(id) else { return };
-        if record.handler.is_none() {
+        if !is_in_a_step(record) {
             self.finish(now_ms, id, Ending::Verdict(outcome, attributes), effects);
             return;
         }
@@ -151,13 +201,14 @@ impl Machine {
         self.book.amend(id, |record| {
             record.phase = Phase::Resuming(reply.clone());
             record.step_deadline_ms = None;
+            record.not_before_ms = None;
         });
         self.book.note(id, now_ms, event, line);
         match before.phase {
             Phase::Waiting => {
                 let Some(entry) = self.book.entry_mut(id) else { return };
-                entry.blocks = entry.record.options.window > Stage::Accepted;
-                self.lanes.start(&entry.record, entry.order, entry.blocks);
+                entry.shut = Shut::of(&entry.record.options, Stage::Accepted);
+                self.lanes.start(&entry.record, entry.shut);
             }
             // The plan of the repetition is still being made under the next number: nothing else may answer to it.
             Phase::Planning => self.book.amend(id, |record| {
@@ -194,6 +245,7 @@ impl Machine {
                 (state, Some(outcome), delivered_only, attributes)
             }
             Ending::Reached => (State::Succeeded, None, lowered, Vec::new()),
+            Ending::Failed(reason) => (State::Failed, None, Some(reason), Vec::new()),
             Ending::Host(state, reason) => (state, None, Some(reason), Vec::new()),
         };
         let line = Line {
@@ -208,13 +260,14 @@ impl Machine {
             record.reason = reason;
             record.report = attributes;
             record.step_deadline_ms = None;
+            record.not_before_ms = None;
             record.ended_ms = Some(now_ms);
         });
         self.book.note(id, now_ms, Event::Ended, line);
         self.book.close(id);
         let Some(entry) = self.book.entry_mut(id) else { return };
-        let blocked = std::mem::take(&mut entry.blocks);
-        self.lanes.close(&entry.record, entry.order, before.phase == Phase::Waiting, blocked);
+        let shut = std::mem::take(&mut entry.shut);
+        self.lanes.close(&entry.record, before.phase == Phase::Waiting, shut);
     }
 
     /// The attempt went on before the broker had answered for all of its messages: what is left is not wanted.
@@ -229,7 +282,7 @@ impl Machine {
         let Some(record) = self.record(id) else { return };
         // What was given to a broker may be with the device, also where the broker has not answered yet.
         let was_out = matches!(record.phase, Phase::HandingOver | Phase::Resuming(_)) || record.step_attempt > 1;
-        let may_have_it = was_out || record.lost > 0 || record.told.heard;
+        let may_have_it = was_out || record.lost > 0 || record.failed > 0 || record.told.heard;
         let reached_out = record.sent_ms.is_some() || record.state > State::Queued || may_have_it;
         let reason = if reached_out { reasons::no_response() } else { reasons::expired_in_queue() };
         self.finish(now_ms, id, Ending::Host(State::TimedOut, reason), effects);

@@ -31,12 +31,12 @@ impl Machine {
         for id in gives_way {
             self.finish(now_ms, &id, Ending::Host(State::Canceled, reasons::replaced()), effects);
         }
-        let execution = accept(now_ms, submission);
+        let execution = accept(now_ms, self.book.next_position(now_ms), submission);
         let (id, device) = (execution.id.clone(), execution.device.clone());
-        let order = self.book.insert(execution);
+        self.book.insert(execution);
         self.book.note(&id, now_ms, Event::Queued, Line::default());
         if let Some(entry) = self.book.get(&id) {
-            self.lanes.enter(&entry.record, order);
+            self.lanes.enter(&entry.record);
         }
         self.serve(now_ms, &device, effects);
         Answer::Taken
@@ -50,7 +50,7 @@ impl Machine {
         if open >= self.limits.open_max {
             return Err(Refusal::Limit { what: format!("{open} commands") });
         }
-        let open = self.lanes.open_of(&submission.device);
+        let open = self.lanes.count_open_of(&submission.device);
         if open >= self.limits.open_per_device_max {
             return Err(Refusal::Limit { what: format!("{open} commands for this device") });
         }
@@ -104,7 +104,7 @@ fn answer_prior(prior: &Prior, submission: &Submission) -> Answer {
     }
 }
 
-fn accept(now_ms: u64, submission: Submission) -> Execution {
+fn accept(now_ms: u64, queue_position: u64, submission: Submission) -> Execution {
     let deadline_ms = now_ms.saturating_add(u64::from(submission.options.ttl_ms));
     Execution {
         id: submission.id,
@@ -127,12 +127,18 @@ fn accept(now_ms: u64, submission: Submission) -> Execution {
         told: Told::default(),
         step_attempt: 0,
         lost: 0,
+        failed: 0,
+        closed: Vec::new(),
+        queue_position,
+        not_before_ms: None,
         frames: Vec::new(),
         handler_state: None,
         reply_within_ms: None,
         step_deadline_ms: None,
         correlations: Vec::new(),
         receipts_missing: 0,
+        answerable: true,
+        delivered_only: false,
         outcome: None,
         reason: None,
         last_note: None,

@@ -2,9 +2,10 @@
 
 use dragoman_core::{
     Answer, Change, Correlation, DeviceId, Effect, Event, Execution, ExecutionId, HandOver, Input, Intent, Invocation,
-    Limits, Machine, Options, Outcome, Overflow, Owner, Phase, Planned, Reason, Reply, Report, Stage, State,
+    Limits, Machine, Options, Outcome, Overflow, Owner, Phase, Place, Planned, Reason, Reply, Report, Stage, State,
     Submission, WhenAway,
 };
+use std::collections::BTreeMap;
 
 pub(crate) fn id(text: &str) -> ExecutionId {
     ExecutionId::new(text)
@@ -26,9 +27,12 @@ pub(crate) fn options() -> Options {
         when_away: WhenAway::Queue,
         queue: "q".into(),
         window: Stage::Ended,
+        device_window: Stage::Accepted,
         queue_limit: 10,
         overflow: Overflow::RefuseNewest,
         attempts: 3,
+        backoff_ms: 0,
+        failed_to: Place::Tail,
     }
 }
 
@@ -67,6 +71,7 @@ pub(crate) fn send(reporter: &str, key: &str) -> Planned {
     Planned::Send {
         frames: vec![intent("frame")],
         correlations: vec![Correlation { reporter: device(reporter), key: key.to_owned() }],
+        answerable: true,
         handler_state: None,
         reply_within_ms: None,
         digests: Vec::new(),
@@ -89,11 +94,12 @@ pub(crate) fn rejected() -> Outcome {
 pub(crate) struct Bench {
     pub(crate) machine: Machine,
     pub(crate) now_ms: u64,
+    committed: BTreeMap<ExecutionId, Execution>,
 }
 
 impl Bench {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { machine: Machine::new(limits), now_ms: 1_000 }
+        Self { machine: Machine::new(limits), now_ms: 1_000, committed: BTreeMap::new() }
     }
 
     pub(crate) fn apply(&mut self, input: Input) -> (Answer, Vec<Effect>) {
@@ -136,6 +142,33 @@ impl Bench {
 
     pub(crate) fn report(&mut self, by: &str, key: &str, report: Report) -> (Answer, Vec<Effect>) {
         self.apply(Input::Report { by: device(by), key: key.to_owned(), report, attributes: Vec::new() })
+    }
+
+    pub(crate) fn report_for(&mut self, name: &str, report: Report) -> (Answer, Vec<Effect>) {
+        self.apply(Input::ReportFor { id: id(name), report, attributes: Vec::new() })
+    }
+
+    /// The dialect says that the attempt under that key failed.
+    pub(crate) fn attempt_failed(&mut self, by: &str, key: &str) -> (Answer, Vec<Effect>) {
+        let reason = Reason::new("nack", "the device did not acknowledge it");
+        self.apply(Input::AttemptFailed { by: device(by), key: key.to_owned(), reason, attributes: Vec::new() })
+    }
+
+    /// The process stops, and a new one goes on with what was committed.
+    pub(crate) fn restart(&mut self) -> Vec<Effect> {
+        let mut kept = BTreeMap::new();
+        for change in self.machine.drain_changes() {
+            self.committed.insert(change.execution.id.clone(), Execution::clone(&change.execution));
+        }
+        kept.append(&mut self.committed);
+        self.machine = Machine::new(roomy());
+        for execution in kept.values() {
+            self.machine.restore(execution.clone());
+        }
+        self.committed = kept;
+        let mut effects = Vec::new();
+        self.machine.recovered(self.now_ms, &mut effects);
+        effects
     }
 
     pub(crate) fn record(&self, name: &str) -> &Execution {
@@ -202,6 +235,7 @@ pub(crate) fn answer_word(answer: &Answer) -> String {
         Answer::Taken => "taken".to_owned(),
         Answer::Existing(id) => format!("existing {id}"),
         Answer::Refused(refusal) => format!("refused {}", refusal.code()),
+        Answer::Late => "late".to_owned(),
         Answer::Stale => "stale".to_owned(),
         Answer::Denied => "denied".to_owned(),
     }

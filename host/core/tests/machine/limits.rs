@@ -71,7 +71,8 @@ fn steps_that_are_silent_get_their_turn_among_what_expires() {
     talking.options.ttl_ms = 1_000_000;
     bench.submit(talking);
     let Planned::Send { frames, correlations, handler_state, digests, .. } = send("lock", "k") else { panic!() };
-    let plan = Planned::Send { frames, correlations, handler_state, reply_within_ms: Some(2_000), digests };
+    let plan =
+        Planned::Send { frames, correlations, answerable: true, handler_state, reply_within_ms: Some(2_000), digests };
     bench.planned("talking", 1, plan);
     for n in 0..2 * TICK_MAX {
         let mut command = submission(&format!("x{n:04}"), &format!("lamp{n:04}"));
@@ -153,5 +154,5 @@ fn repetitions_count_towards_the_limit() {
     let code = bench.record("x").reason.as_ref().map(|reason| reason.code.clone());
     assert_eq!((bench.record("x").state, code.as_deref()), (State::Failed, Some(reasons::LIMIT)));
     let late = bench.report("lamp", &format!("k{}", Machine::ATTEMPTS_MAX), Report::Acked(None)).0;
-    assert_eq!(late, Answer::Taken, "its last attempt may still be told of");
+    assert_eq!(late, Answer::Late, "its last attempt may still be told of");
 }

@@ -251,9 +251,14 @@ impl Both {
     fn plan(&self, id: &ExecutionId, attempt: u32, plan: Plan) -> Planned {
         match plan {
             Plan::Send(reply_within) => match send("reporter", &format!("{id}-{attempt}")) {
-                Planned::Send { frames, correlations, handler_state, digests, .. } => {
-                    Planned::Send { frames, correlations, handler_state, reply_within_ms: reply_within, digests }
-                }
+                Planned::Send { frames, correlations, handler_state, digests, .. } => Planned::Send {
+                    frames,
+                    correlations,
+                    answerable: true,
+                    handler_state,
+                    reply_within_ms: reply_within,
+                    digests,
+                },
                 other => other,
             },
             Plan::Done(outcome) => Planned::Done(outcome),

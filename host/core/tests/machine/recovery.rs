@@ -1,9 +1,7 @@
 //! A device that is heard of before its broker, and a process that stops in between.
 
 use crate::common::*;
-use dragoman_core::{
-    Answer, Effect, Event, Execution, HandOver, Input, Machine, Phase, Reply, Report, Stage, State, Submission,
-};
+use dragoman_core::{Answer, Effect, Event, HandOver, Input, Phase, Reply, Report, Stage, State, Submission};
 
 /// Plans the first attempt of `x`, lets the device be heard of, and starts again with what was committed. Tells the
 /// effects of going on.
@@ -14,18 +12,7 @@ fn restarted(bench: &mut Bench, command: Submission, heard: &[Input]) -> Vec<Eff
     for input in heard {
         bench.take(input.clone());
     }
-    restart(bench)
-}
-
-fn restart(bench: &mut Bench) -> Vec<Effect> {
-    let kept = bench.machine.drain_changes();
-    bench.machine = Machine::new(roomy());
-    for change in kept {
-        bench.machine.restore(Execution::clone(&change.execution));
-    }
-    let mut effects = Vec::new();
-    bench.machine.recovered(bench.now_ms, &mut effects);
-    effects
+    bench.restart()
 }
 
 fn puback() -> Input {
@@ -71,7 +58,7 @@ fn what_the_device_was_heard_of_counts_as_sent() {
 fn what_the_device_was_heard_of_stays_counted_over_the_next_restart() {
     let mut bench = Bench::new(roomy());
     restarted(&mut bench, submission("x", "lamp"), &[puback()]);
-    assert_eq!(restart(&mut bench), []);
+    assert_eq!(bench.restart(), []);
     assert_eq!((bench.record("x").phase.clone(), bench.events("x")), (Phase::AwaitingReply, Vec::new()));
 }
 

@@ -136,6 +136,7 @@ fn a_repetition_keeps_what_the_handler_gave_to_its_step() {
         Planned::Send { frames, correlations, digests, .. } => Planned::Send {
             frames,
             correlations,
+            answerable: true,
             handler_state: state.map(str::to_owned),
             reply_within_ms: within,
             digests,
@@ -207,7 +208,9 @@ fn of_many_keys_the_newest_are_kept() {
     bench.submit(submission("x", "lamp"));
     let keys = (0..64).map(|n| Correlation { reporter: device("lamp"), key: format!("k{n}") }).collect();
     let Planned::Send { frames, handler_state, reply_within_ms, digests, .. } = send("lamp", "k") else { panic!() };
-    bench.planned("x", 1, Planned::Send { frames, correlations: keys, handler_state, reply_within_ms, digests });
+    let with_keys =
+        Planned::Send { frames, correlations: keys, answerable: true, handler_state, reply_within_ms, digests };
+    bench.planned("x", 1, with_keys);
     assert_eq!(bench.record("x").correlations.len(), Execution::CORRELATIONS_MAX);
     assert_eq!(bench.report("lamp", "k47", Report::Progress(None)).0, Answer::Stale);
     assert_eq!(bench.report("lamp", "k48", Report::Progress(None)).0, Answer::Taken);

@@ -98,6 +98,10 @@ fn disturb(shell: &mut Shell) {
     if world.rng.percent(2) && !shell.names.is_empty() {
         inputs.push(Input::Cancel { id: world.rng.pick(&shell.names) });
     }
+    if world.rng.percent(1) {
+        let gone = world.rng.pick(&["lamp", "pump", "lock"]);
+        inputs.push(Input::Remove { device: crate::common::device(gone) });
+    }
     if world.rng.percent(25) {
         let submission = world.some_submission(shell.names.len());
         shell.submit(submission);
@@ -163,6 +167,7 @@ fn check_coverage(coverage: &Coverage) {
         (State::TimedOut, Some(reasons::EXPIRED_IN_QUEUE)),
         (State::TimedOut, Some(reasons::NO_RESPONSE)),
         (State::Canceled, Some(reasons::CANCELED)),
+        (State::Canceled, Some(reasons::REMOVED)),
         (State::Canceled, Some(reasons::REPLACED)),
     ];
     for (state, code) in ends {

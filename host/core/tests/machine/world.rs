@@ -174,6 +174,7 @@ impl World {
         Planned::Send {
             frames: vec![intent("frame")],
             correlations: vec![Correlation { reporter: record.holder.clone(), key }],
+            answerable: true,
             reply_within_ms: handler_state.is_some().then_some(400),
             handler_state,
             digests: Vec::new(),

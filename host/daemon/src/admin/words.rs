@@ -201,8 +201,10 @@ fn event(event: Event) -> &'static str {
         Event::Progress => "progress",
         Event::Replied => "replied",
         Event::Silence => "silence",
+        Event::AttemptFailed => "attempt-failed",
         Event::Requeued => "requeued",
         Event::Ended => "ended",
+        Event::Note => "note",
         Event::Late => "late",
     }
 }

@@ -115,6 +115,7 @@ async fn try_plan(
             let planned = Planned::Send {
                 frames: plan.frames,
                 correlations,
+                answerable: true,
                 handler_state,
                 reply_within_ms: plan.reply_within_ms,
                 digests,

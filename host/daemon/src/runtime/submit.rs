@@ -1,7 +1,7 @@
 //! From what a plugin submitted to what the machine accepts: the device, its queue, and what it can tell.
 
 use super::gateway::Gateway;
-use dragoman_core::{Execution, Idempotency, Intent, Options, Owner, Prior, Reason, Stage, Submission, WhenAway};
+use dragoman_core::{Execution, Idempotency, Intent, Options, Owner, Place, Prior, Reason, Stage, Submission, WhenAway};
 use dragoman_store::{DeviceRecord, StoreError};
 use dragoman_wasm::{Plugin, Queue, Submit};
 use sha2::{Digest, Sha256};
@@ -134,6 +134,7 @@ fn options(
         when_away,
         queue: queue.name.clone(),
         window: queue.window,
+        device_window: Stage::Accepted,
         queue_limit: queue.limit,
         overflow: queue.overflow,
         attempts: match when_away {
@@ -141,6 +142,8 @@ fn options(
             WhenAway::Fail => 1,
             WhenAway::Queue => ATTEMPTS_QUEUED,
         },
+        backoff_ms: 0,
+        failed_to: Place::Tail,
     }
 }
 

@@ -37,6 +37,15 @@ pub(crate) struct ExecutionBody {
     step_attempt: u32,
     #[serde(default, skip_serializing_if = "super::is_default")]
     lost: u32,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    failed: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<u32>,
+    /// None: the time of its creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queue_position: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     frames: Vec<IntentBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +58,10 @@ pub(crate) struct ExecutionBody {
     correlations: Vec<CorrelationBody>,
     #[serde(default, skip_serializing_if = "super::is_default")]
     receipts_missing: u32,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    unanswerable: bool,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    delivered_only: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,12 +140,18 @@ impl From<&Execution> for ExecutionBody {
             told,
             step_attempt,
             lost,
+            failed,
+            closed,
+            queue_position,
+            not_before_ms,
             frames,
             handler_state,
             reply_within_ms,
             step_deadline_ms,
             correlations,
             receipts_missing,
+            answerable,
+            delivered_only,
             outcome,
             reason,
             last_note,
@@ -164,12 +183,18 @@ impl From<&Execution> for ExecutionBody {
             told: told.into(),
             step_attempt: *step_attempt,
             lost: *lost,
+            failed: *failed,
+            closed: closed.clone(),
+            queue_position: (queue_position != created_ms).then_some(*queue_position),
+            not_before_ms: *not_before_ms,
             frames: frames.iter().map(Into::into).collect(),
             handler_state: handler_state.clone(),
             reply_within_ms: *reply_within_ms,
             step_deadline_ms: *step_deadline_ms,
             correlations: correlations.iter().map(Into::into).collect(),
             receipts_missing: *receipts_missing,
+            unanswerable: !answerable,
+            delivered_only: *delivered_only,
             outcome: outcome.as_ref().map(Into::into),
             reason: reason.as_ref().map(Into::into),
             last_note: last_note.clone(),
@@ -206,12 +231,18 @@ impl From<ExecutionBody> for Execution {
             told: body.told.into(),
             step_attempt: body.step_attempt,
             lost: body.lost,
+            failed: body.failed,
+            closed: body.closed,
+            queue_position: body.queue_position.unwrap_or(body.created_ms),
+            not_before_ms: body.not_before_ms,
             frames: body.frames.into_iter().map(Into::into).collect(),
             handler_state: body.handler_state,
             reply_within_ms: body.reply_within_ms,
             step_deadline_ms: body.step_deadline_ms,
             correlations: body.correlations.into_iter().map(Into::into).collect(),
             receipts_missing: body.receipts_missing,
+            answerable: !body.unanswerable,
+            delivered_only: body.delivered_only,
             outcome: body.outcome.map(Into::into),
             reason: body.reason.map(Into::into),
             last_note: body.last_note,

@@ -1,7 +1,7 @@
 //! How a command is to be carried out.
 
 use super::verdict::{StageBody, same_cases};
-use dragoman_core::{Options, Overflow, WhenAway};
+use dragoman_core::{Options, Overflow, Place, WhenAway};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -13,9 +13,15 @@ pub(crate) struct OptionsBody {
     when_away: WhenAwayBody,
     queue: String,
     window: StageBody,
+    #[serde(default = "at_once", skip_serializing_if = "is_at_once")]
+    device_window: StageBody,
     queue_limit: u32,
     overflow: OverflowBody,
     attempts: u32,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    backoff_ms: u32,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    failed_to: PlaceBody,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -32,13 +38,42 @@ pub(crate) enum OverflowBody {
     DropOldest,
 }
 
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PlaceBody {
+    Head,
+    #[default]
+    Tail,
+}
+
+fn at_once() -> StageBody {
+    StageBody::Accepted
+}
+
+fn is_at_once(stage: &StageBody) -> bool {
+    matches!(stage, StageBody::Accepted)
+}
+
 same_cases!(WhenAway, WhenAwayBody, Fail Queue);
 same_cases!(Overflow, OverflowBody, RefuseNewest DropOldest);
+same_cases!(Place, PlaceBody, Head Tail);
 
 impl From<&Options> for OptionsBody {
     fn from(options: &Options) -> Self {
-        let Options { ttl_ms, succeeds_at, lowered, when_away, queue, window, queue_limit, overflow, attempts } =
-            options;
+        let Options {
+            ttl_ms,
+            succeeds_at,
+            lowered,
+            when_away,
+            queue,
+            window,
+            device_window,
+            queue_limit,
+            overflow,
+            attempts,
+            backoff_ms,
+            failed_to,
+        } = options;
         Self {
             ttl_ms: *ttl_ms,
             succeeds_at: (*succeeds_at).into(),
@@ -46,9 +81,12 @@ impl From<&Options> for OptionsBody {
             when_away: (*when_away).into(),
             queue: queue.as_ref().to_owned(),
             window: (*window).into(),
+            device_window: (*device_window).into(),
             queue_limit: *queue_limit,
             overflow: (*overflow).into(),
             attempts: *attempts,
+            backoff_ms: *backoff_ms,
+            failed_to: (*failed_to).into(),
         }
     }
 }
@@ -62,9 +100,12 @@ impl From<OptionsBody> for Options {
             when_away: body.when_away.into(),
             queue: body.queue.into(),
             window: body.window.into(),
+            device_window: body.device_window.into(),
             queue_limit: body.queue_limit,
             overflow: body.overflow.into(),
             attempts: body.attempts,
+            backoff_ms: body.backoff_ms,
+            failed_to: body.failed_to.into(),
         }
     }
 }

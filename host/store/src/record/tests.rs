@@ -89,17 +89,25 @@ fn phase() -> impl Strategy<Value = Phase> {
 fn options() -> impl Strategy<Value = Options> {
     let away = proptest::sample::select(vec![WhenAway::Fail, WhenAway::Queue]);
     let overflow = proptest::sample::select(vec![Overflow::RefuseNewest, Overflow::DropOldest]);
-    (any::<(u32, bool, u32, u32)>(), stage(), stage(), away, overflow, text()).prop_map(
-        |((ttl_ms, lowered, queue_limit, attempts), succeeds_at, window, when_away, overflow, queue)| Options {
-            ttl_ms,
-            succeeds_at,
-            lowered,
-            when_away,
-            queue: queue.into(),
-            window,
-            queue_limit,
-            overflow,
-            attempts,
+    let place = proptest::sample::select(vec![Place::Head, Place::Tail]);
+    let numbers = any::<(u32, bool, u32, u32, u32)>();
+    (numbers, [stage(), stage(), stage()], away, overflow, place, text()).prop_map(
+        |(numbers, [succeeds_at, window, device_window], when_away, overflow, failed_to, queue)| {
+            let (ttl_ms, lowered, queue_limit, attempts, backoff_ms) = numbers;
+            Options {
+                ttl_ms,
+                succeeds_at,
+                lowered,
+                when_away,
+                queue: queue.into(),
+                window,
+                device_window,
+                queue_limit,
+                overflow,
+                attempts,
+                backoff_ms,
+                failed_to,
+            }
         },
     )
 }
@@ -108,7 +116,7 @@ fn execution() -> impl Strategy<Value = Execution> {
     let names = (text(), device_id(), device_id(), text(), option::of(text()), option::of(text()), attributes());
     let idempotency = option::of((text(), any::<u64>()));
     let plan = (intent(), options(), idempotency, (text(), any::<u64>()), option::of(text()), attributes());
-    let stand = (state(), phase(), any::<u64>(), any::<[u32; 4]>(), any::<[bool; 3]>());
+    let stand = (state(), phase(), any::<u64>(), any::<[u32; 5]>(), any::<[bool; 5]>());
     let correlation = (any::<u32>(), device_id(), text());
     let step = (
         vec(intent(), 0..3),
@@ -117,12 +125,16 @@ fn execution() -> impl Strategy<Value = Execution> {
         any::<Option<u64>>(),
         vec(correlation.prop_map(|(attempt, reporter, key)| (attempt, Correlation { reporter, key })), 0..4),
     );
+    let again = (vec(any::<u32>(), 0..3), any::<u64>(), any::<Option<u64>>());
     let end = (option::of(outcome()), option::of(reason()), option::of(text()), attributes());
     let times = any::<(u64, u64, Option<u64>, Option<u64>, u64)>();
-    (names, plan, stand, step, end, times).prop_map(|(names, plan, stand, step, end, times)| {
+    (names, plan, stand, step, again, end, times).prop_map(|(names, plan, stand, step, again, end, times)| {
         let (id, device, holder, origin, alias, context, labels) = names;
         let (intent, options, idempotency, (node, lease_until_ms), handler, digests) = plan;
-        let (state, phase, version, [attempt, lost, step_attempt, receipts_missing], [sent, acked, heard]) = stand;
+        let (state, phase, version, counts, flags) = stand;
+        let [attempt, lost, failed, step_attempt, receipts_missing] = counts;
+        let [sent, acked, heard, answerable, delivered_only] = flags;
+        let (closed, queue_position, not_before_ms) = again;
         let (frames, handler_state, reply_within_ms, step_deadline_ms, correlations) = step;
         let (outcome, reason, last_note, report) = end;
         let (created_ms, updated_ms, sent_ms, ended_ms, deadline_ms) = times;
@@ -147,12 +159,18 @@ fn execution() -> impl Strategy<Value = Execution> {
             told: Told { sent, acked, heard },
             step_attempt,
             lost,
+            failed,
+            closed,
+            queue_position,
+            not_before_ms,
             frames,
             handler_state,
             reply_within_ms,
             step_deadline_ms,
             correlations,
             receipts_missing,
+            answerable,
+            delivered_only,
             outcome,
             reason,
             last_note,
@@ -175,8 +193,10 @@ fn transition() -> impl Strategy<Value = Transition> {
         Event::Progress,
         Event::Replied,
         Event::Silence,
+        Event::AttemptFailed,
         Event::Requeued,
         Event::Ended,
+        Event::Note,
         Event::Late,
     ]);
     (any::<(u64, u64, u32)>(), event, state(), option::of(reason()), option::of(text()), attributes()).prop_map(
@@ -269,9 +289,12 @@ fn first_form() -> Execution {
             when_away: WhenAway::Queue,
             queue: Arc::from("commands"),
             window: Stage::Acked,
+            device_window: Stage::Accepted,
             queue_limit: 20,
             overflow: Overflow::RefuseNewest,
             attempts: 3,
+            backoff_ms: 0,
+            failed_to: Place::Tail,
         },
         origin: Arc::from("emqx-fleets"),
         alias: None,
@@ -288,6 +311,10 @@ fn first_form() -> Execution {
         told: Told { sent: true, acked: false, heard: false },
         step_attempt: 1,
         lost: 0,
+        failed: 0,
+        closed: Vec::new(),
+        queue_position: 1_000,
+        not_before_ms: None,
         frames: vec![Intent::Deliver(Delivery {
             name: None,
             payload: Payload::Bytes(vec![0xff, 0]),
@@ -298,6 +325,8 @@ fn first_form() -> Execution {
         step_deadline_ms: None,
         correlations: vec![(1, Correlation { reporter: DeviceId::new("hub"), key: "k".to_owned() })],
         receipts_missing: 0,
+        answerable: true,
+        delivered_only: false,
         outcome: None,
         reason: Some(Reason::new("$NO_RESPONSE", "It said nothing.")),
         last_note: None,

@@ -29,12 +29,17 @@ pub(crate) enum EventBody {
     Progress,
     Replied,
     Silence,
+    AttemptFailed,
     Requeued,
     Ended,
+    Note,
     Late,
 }
 
-same_cases!(Event, EventBody, Queued Planned Sent Acked Progress Replied Silence Requeued Ended Late);
+same_cases!(
+    Event, EventBody,
+    Queued Planned Sent Acked Progress Replied Silence AttemptFailed Requeued Ended Note Late
+);
 
 impl From<&Transition> for TransitionBody {
     fn from(transition: &Transition) -> Self {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use dragoman_core::{
-    Attributes, Correlation, DeviceId, Execution, ExecutionId, Intent, Invocation, Options, Owner, Phase, SessionId,
-    Stage, State, WhenAway,
+    Attributes, Correlation, DeviceId, Execution, ExecutionId, Intent, Invocation, Options, Owner, Phase, Place,
+    SessionId, Stage, State, WhenAway,
 };
 use dragoman_wasm::{
     CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, Presented, ReadError, Secret, Selection,
@@ -82,9 +82,12 @@ pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Executio
             when_away: WhenAway::Queue,
             queue: "main-queue".into(),
             window: Stage::Ended,
+            device_window: Stage::Accepted,
             queue_limit: 20,
             overflow: dragoman_core::Overflow::DropOldest,
             attempts: 1,
+            backoff_ms: 0,
+            failed_to: Place::Tail,
         },
         origin: origin.into(),
         alias: None,
@@ -101,12 +104,18 @@ pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Executio
         told: dragoman_core::Told::default(),
         step_attempt: 0,
         lost: 0,
+        failed: 0,
+        closed: Vec::new(),
+        queue_position: 1,
+        not_before_ms: None,
         frames: Vec::new(),
         handler_state: None,
         reply_within_ms: None,
         step_deadline_ms: None,
         correlations: Vec::new(),
         receipts_missing: 0,
+        answerable: true,
+        delivered_only: false,
         outcome: None,
         reason: None,
         last_note: None,

@@ -1,6 +1,6 @@
 //! What the reference makes of answers: of plugins, brokers and devices.
 
-use super::{Doing, Item, Reference, STALE, TAKEN, Verdict};
+use super::{Doing, Item, LATE, Reference, STALE, TAKEN, Verdict};
 use dragoman_core::machine::reasons;
 use dragoman_core::{Event, HandOver, Outcome, Planned, Report, Stage, State, WhenAway};
 
@@ -205,7 +205,7 @@ impl Reference {
         let item = &mut self.items[i];
         if !item.open() {
             self.line(i, Event::Late, None);
-            return TAKEN;
+            return LATE;
         }
         let device = item.wish.device.as_str().to_owned();
         let newest_out = attempt == item.attempt && item.out() && item.doing != Doing::Planning;

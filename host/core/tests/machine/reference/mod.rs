@@ -55,6 +55,7 @@ pub(crate) struct Reference {
 pub(crate) type Verdict = &'static str;
 const TAKEN: Verdict = "taken";
 const STALE: Verdict = "stale";
+const LATE: Verdict = "late";
 
 impl Item {
     fn open(&self) -> bool {

@@ -5,7 +5,7 @@ use crate::credentials::Vault;
 use crate::credentials::memory::Kept;
 use dragoman_core::{
     Attributes, DeviceId, Event, Execution, ExecutionId, Intent, Invocation, Options, Outcome, Overflow, Owner, Phase,
-    Reason, Stage, State, Transition, WhenAway,
+    Place, Reason, Stage, State, Transition, WhenAway,
 };
 use dragoman_store::{Page, Selection};
 use std::collections::BTreeMap;
@@ -171,9 +171,12 @@ pub(super) fn execution(id: &str, state: State) -> Execution {
             when_away: WhenAway::Queue,
             queue: "admin".into(),
             window: Stage::Ended,
+            device_window: Stage::Accepted,
             queue_limit: 10,
             overflow: Overflow::RefuseNewest,
             attempts: 1,
+            backoff_ms: 0,
+            failed_to: Place::Tail,
         },
         origin: "admin".into(),
         alias: None,
@@ -190,12 +193,18 @@ pub(super) fn execution(id: &str, state: State) -> Execution {
         told: dragoman_core::Told::default(),
         step_attempt: 0,
         lost: 0,
+        failed: 0,
+        closed: Vec::new(),
+        queue_position: 1_000,
+        not_before_ms: None,
         frames: Vec::new(),
         handler_state: None,
         reply_within_ms: None,
         step_deadline_ms: None,
         correlations: Vec::new(),
         receipts_missing: 0,
+        answerable: true,
+        delivered_only: false,
         outcome: match state {
             State::Succeeded => Some(Outcome::Succeeded(Some("{\"level\":7}".to_owned()))),
             State::Failed => Some(Outcome::Failed(jam)),
