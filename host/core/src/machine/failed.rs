@@ -31,10 +31,9 @@ impl Machine {
         let Some(record) = self.standing(&id) else {
             return self.too_late(now_ms, &id, None, said_of_failure(reason), attributes);
         };
-        let closed_before = self.is_closed(&id, attempt);
         self.close_attempt(&id, attempt);
         let out = matches!(record.phase, Phase::HandingOver | Phase::AwaitingReply);
-        if attempt != record.attempt || !out || closed_before {
+        if attempt != record.attempt || !out {
             let answer = self.too_late(now_ms, &id, Some(attempt), said_of_failure(reason), attributes);
             if record.phase == Phase::Waiting
                 && let Some(record) = self.book.get(&id).map(|entry| &entry.record)

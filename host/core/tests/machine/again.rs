@@ -231,6 +231,25 @@ fn rest_and_place_outlive_a_restart() {
 }
 
 #[test]
+fn a_place_at_the_tail_outlives_a_restart() {
+    let mut bench = three(|o| o.failed_to = Place::Tail);
+    bench.offline("lamp");
+    fail(&mut bench, "a1");
+    // Twice, for the second start must know it as well as the first.
+    bench.restart();
+    bench.restart();
+    bench.submit(with("d", |_| ()));
+    let mut order = Vec::new();
+    let mut effects = bench.online("lamp");
+    while let [Effect::Plan { id, attempt }] = &effects[..] {
+        let (name, attempt) = (id.as_str().to_owned(), *attempt);
+        effects = bench.planned(&name, attempt, Planned::Done(succeeded()));
+        order.push(name);
+    }
+    assert_eq!(order, ["b", "c", "a", "d"]);
+}
+
+#[test]
 fn an_impatient_command_fails_with_its_device_away() {
     let mut bench = Bench::new(roomy());
     bench.online("lamp");

@@ -78,6 +78,18 @@ pub(crate) fn send(reporter: &str, key: &str) -> Planned {
     }
 }
 
+/// A plan on which no report can come.
+pub(crate) fn without_answers() -> Planned {
+    Planned::Send {
+        frames: vec![intent("frame")],
+        correlations: Vec::new(),
+        answerable: false,
+        handler_state: None,
+        reply_within_ms: None,
+        digests: Vec::new(),
+    }
+}
+
 pub(crate) fn succeeded() -> Outcome {
     Outcome::Succeeded(Some("1".to_owned()))
 }

@@ -1,7 +1,7 @@
 //! What must hold at every moment, whatever happened.
 
 use dragoman_core::{Change, Event, Execution, ExecutionId, Machine, Phase, Stage, State, Transition};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Holds of the records that are in a machine.
 pub(crate) fn check_machine<'a>(machine: &Machine, known: impl Iterator<Item = &'a ExecutionId>) {
@@ -17,7 +17,7 @@ pub(crate) fn check_machine<'a>(machine: &Machine, known: impl Iterator<Item = &
         devices.entry(&record.device).or_default().push(record);
     }
     for (lane, records) in lanes {
-        let shutting = records.iter().filter(|record| shuts_window(record)).count();
+        let shutting = records.iter().filter(|record| shuts(record, record.options.window)).count();
         assert!(shutting <= 1, "the window of {lane:?} is exceeded");
         let limit = records.iter().map(|record| record.options.queue_limit as usize).max().unwrap_or(0);
         let waiting = records.iter().filter(|record| record.phase == Phase::Waiting && record.attempt == 0).count();
@@ -25,6 +25,10 @@ pub(crate) fn check_machine<'a>(machine: &Machine, known: impl Iterator<Item = &
     }
     for (device, records) in devices {
         let out = records.iter().filter(|record| record.phase != Phase::Waiting);
+        let shutting = records.iter().filter(|record| shuts(record, record.options.device_window)).count();
+        assert!(shutting <= 1, "the window of the device {device} is exceeded");
+        let positions: BTreeSet<u64> = records.iter().map(|record| record.queue_position).collect();
+        assert_eq!(positions.len(), records.len(), "two executions of {device} have the same place");
         let handled = out.clone().filter(|record| record.handler.is_some()).count();
         assert!(handled == 0 || out.count() == 1, "the handler of {device} runs beside another execution");
     }
@@ -35,7 +39,13 @@ fn check_record(record: &Execution) {
     assert!(record.phase != Phase::Ended && record.outcome.is_none() && record.ended_ms.is_none(), "{id} is open");
     assert!(record.correlations.len() <= Execution::CORRELATIONS_MAX, "{id} keeps too many keys");
     assert!(record.step_attempt <= record.attempt, "{id} is at a step to come");
-    assert!(record.lost < record.options.attempts, "{id} was lost too often");
+    assert!(record.lost + record.failed < record.options.attempts, "{id} came to nothing too often");
+    assert!(record.not_before_ms.is_none() || record.phase == Phase::Waiting, "{id} rests and does not wait");
+    assert!(record.labels.len() <= Execution::LABELS_MAX, "{id} has too many labels");
+    for closed in &record.closed {
+        let kept = record.correlations.iter().any(|(attempt, _)| attempt == closed);
+        assert!(kept && record.closed.iter().filter(|other| *other == closed).count() == 1, "{id} closed {closed}");
+    }
     // One more where an answer came while a repetition was being planned.
     assert!(record.attempt <= Machine::ATTEMPTS_MAX + 1, "{id} was planned too often");
     let out = matches!(record.phase, Phase::HandingOver | Phase::AwaitingReply);
@@ -44,17 +54,19 @@ fn check_record(record: &Execution) {
 }
 
 fn due_ms(record: &Execution) -> u64 {
-    record.step_deadline_ms.unwrap_or(u64::MAX).min(record.deadline_ms)
+    let sooner_ms = record.step_deadline_ms.or(record.not_before_ms);
+    sooner_ms.unwrap_or(u64::MAX).min(record.deadline_ms)
 }
 
-fn shuts_window(record: &Execution) -> bool {
+/// Whether it is out and has not got as far as this window asks.
+fn shuts(record: &Execution, window: Stage) -> bool {
     let reached = match record.told {
         _ if record.phase == Phase::Planning => Stage::Accepted,
         told if told.acked => Stage::Acked,
         told if told.sent => Stage::Sent,
         _ => Stage::Accepted,
     };
-    record.phase != Phase::Waiting && record.options.window > reached
+    record.phase != Phase::Waiting && window > reached
 }
 
 /// The history of one execution, line by line.
@@ -81,13 +93,25 @@ impl History {
     fn grow_by(&mut self, line: &Transition) {
         assert_eq!(line.seq, self.lines.len() as u64 + 1, "a gap in the history: {line:?}");
         assert_eq!(line.event == Event::Queued, line.seq == 1, "accepted once, at first: {line:?}");
-        assert_eq!(line.event == Event::Late, self.ended.is_some(), "only late answers follow the end: {line:?}");
-        let once = [Event::Sent, Event::Acked, Event::Planned, Event::Replied, Event::Silence, Event::Requeued];
+        let late = line.event == Event::Late;
+        assert!(self.ended.is_none() || late || line.event == Event::Note, "only remarks follow the end: {line:?}");
+        let dispatched = self.lines.iter().any(|line| line.event == Event::Planned);
+        assert!(self.ended.is_some() || dispatched || !late, "late before anything was out: {line:?}");
+        let once = [
+            Event::Sent,
+            Event::Acked,
+            Event::Planned,
+            Event::Replied,
+            Event::Silence,
+            Event::AttemptFailed,
+            Event::Requeued,
+        ];
         if once.contains(&line.event) {
             let same = |other: &&Transition| (other.event, other.attempt) == (line.event, line.attempt);
             assert!(self.lines.iter().find(same).is_none(), "twice in one attempt: {line:?}");
         }
-        assert!(self.lines.last().is_none_or(|last| last.attempt <= line.attempt), "attempts grow: {line:?}");
+        let newest = self.lines.iter().map(|line| line.attempt).max().unwrap_or(0);
+        assert!(newest <= line.attempt || late, "attempts grow: {line:?}");
         assert_eq!(line.event == Event::Ended, line.state.is_final() && self.ended.is_none(), "an end: {line:?}");
         if line.event == Event::Ended {
             self.ended = Some(line.state);

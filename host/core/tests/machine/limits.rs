@@ -63,6 +63,48 @@ fn a_tick_counts_what_expires_in_the_queue_of_a_device_that_is_there() {
 }
 
 #[test]
+fn whatever_gives_a_device_its_turn_ends_no_more_than_a_tick() {
+    let fill = |bench: &mut Bench| {
+        for n in 0..2 * TICK_MAX {
+            // Two devices behind one holder, half each.
+            let mut command = submission(&format!("x{n:04}"), ["pump", "lock"][n % 2]);
+            command.holder = device("gateway");
+            command.options.queue_limit = 10_000;
+            bench.submit(command);
+        }
+    };
+    let turns = [
+        Input::Presence { holder: device("gateway"), online: true },
+        Input::SignOfLife { holder: device("gateway") },
+        Input::Cancel { id: id("x0000") },
+        Input::Submit(Box::new({
+            let mut command = with("y", |o| (o.queue_limit, o.ttl_ms) = (10_000, 1_000_000));
+            (command.device, command.holder) = (device("pump"), device("gateway"));
+            command
+        })),
+    ];
+    for (which, input) in turns.into_iter().enumerate() {
+        let mut bench = spacious();
+        if which > 0 {
+            bench.online("gateway");
+        }
+        fill(&mut bench);
+        bench.now_ms += 10_000;
+        bench.machine.drain_changes();
+        assert!(bench.take(input.clone()).is_empty(), "nothing that is past its time goes out");
+        let ended_at_once = ended(&mut bench).len();
+        assert!(ended_at_once <= TICK_MAX + 1, "{ended_at_once} ended with {input:?}");
+        assert!(which > 0 || ended_at_once == TICK_MAX, "a presence ended {ended_at_once}");
+        // The rest is due, and comes to its end with the ticks that follow.
+        while bench.machine.next_deadline_ms().is_some_and(|due_ms| due_ms <= bench.now_ms) {
+            bench.take(Input::Tick);
+            assert!(ended(&mut bench).len() <= TICK_MAX);
+        }
+        assert_eq!(bench.machine.open(), usize::from(which == 3));
+    }
+}
+
+#[test]
 fn steps_that_are_silent_get_their_turn_among_what_expires() {
     let mut bench = spacious();
     bench.online("lock");

@@ -4,8 +4,8 @@ use crate::common::*;
 use crate::invariants::{History, check_machine};
 use crate::reference::{Doing, Reference};
 use dragoman_core::{
-    ExecutionId, HandOver, Input, Limits, Machine, Outcome, Overflow, Phase, Planned, Report, Stage, Submission,
-    WhenAway,
+    ExecutionId, HandOver, Input, Limits, Machine, Outcome, Overflow, Phase, Place, Planned, Reason, Report, Stage,
+    Submission, WhenAway,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,11 @@ enum Step {
     Puback(u8, u32),
     Lost(u8, u32),
     Report(u8, u32, bool, Report),
+    AttemptFailed(u8, u32, bool),
+    ReportFor(u8, Report),
+    Note(u8),
+    Label(u8, u8),
+    Remove(u8),
     Cancel(u8),
     /// So long, and whether somebody says that time passed.
     Wait(u64, bool),
@@ -38,13 +43,16 @@ struct Wish {
     lowered: bool,
     fails_when_away: bool,
     window: Stage,
+    device_window: Stage,
     drops_oldest: bool,
     attempts: u32,
+    backoff_ms: u32,
+    failed_to: Place,
 }
 
 #[derive(Clone, Debug)]
 enum Plan {
-    Send(Option<u32>),
+    Send(Option<u32>, bool),
     Done(Outcome),
     Answered(Outcome),
     Unsupported,
@@ -59,18 +67,27 @@ fn some_wish() -> impl Strategy<Value = Wish> {
     let wish = prop::sample::select(vec![Stage::Sent, Stage::Acked, Stage::Ended, Stage::Ended, Stage::Ended]);
     let ttl = prop::sample::select(vec![1_u32, 100, 1_000, 1_000_000]);
     let flags = (prop::bool::weighted(0.3), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.3));
-    (0..3_u8, 0..2_u8, ttl, wish, stage(), 1..4_u32, flags).prop_map(
-        |(to, queue, ttl_ms, succeeds_at, window, attempts, (handled, lowered, fails_when_away, drops_oldest))| Wish {
-            to,
-            queue,
-            handled,
-            ttl_ms,
-            succeeds_at,
-            lowered: lowered && succeeds_at != Stage::Ended,
-            fails_when_away,
-            window,
-            drops_oldest,
-            attempts,
+    let windows = (stage(), prop_oneof![2 => Just(Stage::Accepted), 1 => stage()]);
+    let place = prop::sample::select(vec![Place::Head, Place::Tail]);
+    let again = (1..4_u32, prop::sample::select(vec![0_u32, 0, 150]), place);
+    (0..3_u8, 0..2_u8, ttl, wish, windows, again, flags).prop_map(
+        |(to, queue, ttl_ms, succeeds_at, (window, device_window), (attempts, backoff_ms, failed_to), flags)| {
+            let (handled, lowered, fails_when_away, drops_oldest) = flags;
+            Wish {
+                to,
+                queue,
+                handled,
+                ttl_ms,
+                succeeds_at,
+                lowered: lowered && succeeds_at != Stage::Ended,
+                fails_when_away,
+                window,
+                device_window,
+                drops_oldest,
+                attempts,
+                backoff_ms,
+                failed_to,
+            }
         },
     )
 }
@@ -78,7 +95,7 @@ fn some_wish() -> impl Strategy<Value = Wish> {
 fn some_step() -> impl Strategy<Value = Step> {
     let attempt = || prop_oneof![8 => Just(0_u32), 1 => Just(1_u32), 1 => Just(2_u32)];
     let plan = prop_oneof![
-        8 => prop::option::of(Just(50_u32)).prop_map(Plan::Send),
+        8 => (prop::option::of(Just(50_u32)), prop::bool::weighted(0.85)).prop_map(|(ms, answers)| Plan::Send(ms, answers)),
         1 => some_outcome().prop_map(Plan::Done),
         1 => some_outcome().prop_map(Plan::Answered),
         1 => Just(Plan::Unsupported),
@@ -88,12 +105,14 @@ fn some_step() -> impl Strategy<Value = Step> {
         1 => Just(HandOver::Away),
         1 => Just(HandOver::NoSubscriber),
     ];
-    let report = prop_oneof![
-        1 => Just(Report::Progress(None)),
-        2 => Just(Report::Acked(None)),
-        3 => some_outcome().prop_map(Report::Ended),
-    ];
-    let known = prop::bool::weighted(0.9);
+    let report = || {
+        prop_oneof![
+            1 => Just(Report::Progress(None)),
+            2 => Just(Report::Acked(None)),
+            3 => some_outcome().prop_map(Report::Ended),
+        ]
+    };
+    let known = || prop::bool::weighted(0.9);
     prop_oneof![
         6 => some_wish().prop_map(Step::Submit),
         4 => (0..2_u8, prop::bool::weighted(0.8)).prop_map(|(holder, online)| Step::Presence(holder, online)),
@@ -102,10 +121,15 @@ fn some_step() -> impl Strategy<Value = Step> {
         9 => (any::<u8>(), attempt(), hand_over).prop_map(|(which, back, result)| Step::HandedOver(which, back, result)),
         5 => (any::<u8>(), attempt()).prop_map(|(which, back)| Step::Puback(which, back)),
         4 => (any::<u8>(), attempt()).prop_map(|(which, back)| Step::Lost(which, back)),
-        7 => (any::<u8>(), attempt(), known, report).prop_map(|(which, back, known, report)| {
+        7 => (any::<u8>(), attempt(), known(), report()).prop_map(|(which, back, known, report)| {
             Step::Report(which, back, known, report)
         }),
-        1 => any::<u8>().prop_map(Step::Cancel),
+        5 => (any::<u8>(), attempt(), known()).prop_map(|(which, back, known)| Step::AttemptFailed(which, back, known)),
+        2 => (any::<u8>(), report()).prop_map(|(which, report)| Step::ReportFor(which, report)),
+        1 => any::<u8>().prop_map(Step::Note),
+        1 => (any::<u8>(), 0..12_u8).prop_map(|(which, label)| Step::Label(which, label)),
+        1 => (0..3_u8).prop_map(Step::Remove),
+        2 => any::<u8>().prop_map(Step::Cancel),
         3 => (prop::sample::select(vec![1_u64, 60, 200, 2_000]), any::<bool>()).prop_map(|(ms, tick)| Step::Wait(ms, tick)),
         1 => prop::sample::select(vec![1_u64, 500]).prop_map(Step::TurnBack),
         2 => Just(Step::Drain),
@@ -125,9 +149,12 @@ fn submission_for(number: usize, wish: &Wish) -> Submission {
     options.when_away = if wish.fails_when_away { WhenAway::Fail } else { WhenAway::Queue };
     options.queue = if wish.queue == 0 { "one".into() } else { "two".into() };
     options.window = wish.window;
+    options.device_window = wish.device_window;
     options.queue_limit = 3;
     options.overflow = if wish.drops_oldest { Overflow::DropOldest } else { Overflow::RefuseNewest };
     options.attempts = wish.attempts;
+    options.backoff_ms = wish.backoff_ms;
+    options.failed_to = wish.failed_to;
     submission
 }
 
@@ -184,7 +211,7 @@ impl Both {
                 let attempt = (self.attempt_of(&id) + 1).saturating_sub(back);
                 let plan = self.plan(&id, attempt, plan);
                 let expected = self.reference.planned(id.as_str(), attempt, &plan).to_owned();
-                if expected == "taken" && matches!(plan, Planned::Send { .. }) {
+                if expected == "taken" && matches!(plan, Planned::Send { answerable: true, .. }) {
                     self.dispatched.insert((id.as_str().to_owned(), attempt));
                 }
                 (Input::Planned { id, attempt, plan }, expected)
@@ -210,9 +237,7 @@ impl Both {
             Step::Report(which, back, known, report) => {
                 let id = pick(which)?;
                 let attempt = self.attempt_of(&id).saturating_sub(back);
-                let named = self.dispatched.contains(&(id.as_str().to_owned(), attempt));
-                let there = named && self.machine.get(&id).is_some();
-                let expected = match (there, known) {
+                let expected = match (self.is_named(&id, attempt), known) {
                     (false, _) => "stale",
                     (true, false) => "denied",
                     (true, true) => self.reference.report(id.as_str(), attempt, &report),
@@ -220,6 +245,39 @@ impl Both {
                 let by = if known { device("reporter") } else { device("stranger") };
                 let key = format!("{id}-{attempt}");
                 (Input::Report { by, key, report, attributes: Vec::new() }, expected.to_owned())
+            }
+            Step::AttemptFailed(which, back, known) => {
+                let id = pick(which)?;
+                let attempt = self.attempt_of(&id).saturating_sub(back);
+                let expected = match (self.is_named(&id, attempt), known) {
+                    (false, _) => "stale",
+                    (true, false) => "denied",
+                    (true, true) => self.reference.attempt_failed(id.as_str(), attempt, "nack"),
+                };
+                let by = if known { device("reporter") } else { device("stranger") };
+                let reason = Reason::new("nack", "the device did not acknowledge it");
+                let key = format!("{id}-{attempt}");
+                (Input::AttemptFailed { by, key, reason, attributes: Vec::new() }, expected.to_owned())
+            }
+            Step::ReportFor(which, report) => {
+                let id = pick(which)?;
+                let expected = self.reference.report_for(id.as_str(), &report).to_owned();
+                (Input::ReportFor { id, report, attributes: Vec::new() }, expected)
+            }
+            Step::Note(which) => {
+                let id = pick(which)?;
+                let expected = self.reference.note(id.as_str()).to_owned();
+                (Input::Note { id, note: "1".to_owned() }, expected)
+            }
+            Step::Label(which, label) => {
+                let (id, name) = (pick(which)?, format!("label{label}"));
+                let expected = self.reference.label(id.as_str(), &name).to_owned();
+                (Input::Label { id, name, value: "1".to_owned() }, expected)
+            }
+            Step::Remove(which) => {
+                let gone = ["lamp", "pump", "lock"][usize::from(which)];
+                let expected = self.reference.remove(gone).to_owned();
+                (Input::Remove { device: device(gone) }, expected)
             }
             Step::Cancel(which) => {
                 let id = pick(which)?;
@@ -244,13 +302,19 @@ impl Both {
         })
     }
 
+    /// Whether an execution that is not forgotten was dispatched under the key of that attempt.
+    fn is_named(&self, id: &ExecutionId, attempt: u32) -> bool {
+        self.dispatched.contains(&(id.as_str().to_owned(), attempt)) && self.machine.get(id).is_some()
+    }
+
     fn attempt_of(&self, id: &ExecutionId) -> u32 {
         self.machine.get(id).map_or(1, |record| record.attempt)
     }
 
     fn plan(&self, id: &ExecutionId, attempt: u32, plan: Plan) -> Planned {
         match plan {
-            Plan::Send(reply_within) => match send("reporter", &format!("{id}-{attempt}")) {
+            Plan::Send(_, false) => without_answers(),
+            Plan::Send(reply_within, true) => match send("reporter", &format!("{id}-{attempt}")) {
                 Planned::Send { frames, correlations, handler_state, digests, .. } => Planned::Send {
                     frames,
                     correlations,
@@ -265,7 +329,7 @@ impl Both {
             Plan::Answered(outcome) => {
                 Planned::Answered { outcome, frames: Vec::new(), handler_state: None, digests: Vec::new() }
             }
-            Plan::Unsupported => Planned::Unsupported(dragoman_core::Reason::new("no-words", "there are no words")),
+            Plan::Unsupported => Planned::Unsupported(Reason::new("no-words", "there are no words")),
         }
     }
 
@@ -298,6 +362,10 @@ impl Both {
                 Phase::Ended => Doing::Ended,
             };
             let found = (record.state, doing, record.attempt, record.lost, record.version, record.step_deadline_ms);
+            let again = (record.failed, &record.closed, record.not_before_ms, record.labels.len());
+            assert_eq!(again, (item.failed, &item.closed, item.rest_due_ms, item.labels.len()), "{id} after {text}");
+            let settled = (record.answerable, record.delivered_only);
+            assert_eq!(settled, (item.answerable, item.settled_for_less), "{id} after {text}");
             let version = item.lines.len() as u64;
             let expected = (item.state, item.doing, item.attempt, item.lost, version, item.step_due_ms);
             assert_eq!(found, expected, "{id} after {text}");

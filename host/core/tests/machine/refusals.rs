@@ -71,6 +71,37 @@ fn a_full_queue_refuses_the_newest_or_drops_the_oldest_that_waits() {
 }
 
 #[test]
+fn what_gave_way_has_its_reason_in_its_history_and_what_was_refused_has_none() {
+    let mut bench = Bench::new(roomy());
+    bench.submit(with("a", |o| o.queue_limit = 1));
+    bench.submit(with("b", |o| (o.queue_limit, o.overflow) = (1, Overflow::DropOldest)));
+    assert_eq!(refusal(&mut bench, with("c", |o| o.queue_limit = 1)).code(), "$QUEUE_FULL");
+    let changes = bench.machine.drain_changes();
+    let lines = |name: &str| line_words(&changes, &id(name), 0);
+    assert_eq!([lines("a"), lines("b"), lines("c")], ["queued ended($replaced)", "queued", ""]);
+    assert!(bench.machine.get(&id("c")).is_none(), "the refusal is the caller's answer");
+}
+
+#[test]
+fn what_failed_is_queued_again_and_may_give_way() {
+    let mut bench = Bench::new(roomy());
+    bench.online("lamp");
+    bench.submit(submission("a", "lamp"));
+    bench.planned("a", 1, send("lamp", "a1"));
+    bench.handed_over("a", 1, HandOver::Accepted { receipts: 0 });
+    bench.report("lamp", "a1", Report::Acked(None));
+    bench.submit(submission("b", "lamp"));
+    bench.offline("lamp");
+    bench.attempt_failed("lamp", "a1");
+    // It went to the tail, so the oldest that waits is the other one.
+    let newest = |name: &str| with(name, |o| (o.queue_limit, o.overflow) = (2, Overflow::DropOldest));
+    bench.submit(newest("c"));
+    assert_eq!(["a", "b"].map(|name| bench.record(name).state), [State::Queued, State::Canceled]);
+    bench.submit(newest("d"));
+    assert_eq!(bench.record("a").state, State::Canceled);
+}
+
+#[test]
 fn a_conversation_that_has_begun_does_not_give_way() {
     let mut bench = Bench::new(roomy());
     bench.online("lamp");

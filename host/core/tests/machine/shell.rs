@@ -7,8 +7,8 @@ use crate::invariants::{History, check_machine};
 use crate::world::{HOLDERS, Row, World};
 use dragoman_core::machine::reasons;
 use dragoman_core::{
-    Answer, Change, Correlation, Effect, Execution, ExecutionId, Input, Machine, Phase, Planned, State, Submission,
-    record_late,
+    Answer, Change, DeviceId, Effect, Execution, ExecutionId, Input, Machine, Phase, Planned, State, Submission,
+    record_late, record_late_failure, record_note,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,10 +28,12 @@ pub(crate) struct Shell {
     pub(crate) names: Vec<ExecutionId>,
     /// Of this turn, for the commit.
     rows: Vec<((ExecutionId, u32), Option<Row>)>,
+    /// Keys of attempts that failed, by the word of a dialect.
+    failed: BTreeSet<String>,
     /// Handed over by this process.
     handed: BTreeSet<(ExecutionId, u32)>,
     pub(crate) crashes: u32,
-    /// Whether the wall clock ever went back, so that times of creation do not tell the order of submission.
+    /// Whether the wall clock ever went back.
     pub(crate) turned_back: bool,
 }
 
@@ -43,6 +45,7 @@ impl Shell {
             disk: Disk::default(),
             names: Vec::new(),
             rows: Vec::new(),
+            failed: BTreeSet::new(),
             handed: BTreeSet::new(),
             crashes: 0,
             turned_back: false,
@@ -76,14 +79,15 @@ impl Shell {
         check_machine(&self.machine, self.names.iter());
         if answer == Answer::Taken {
             self.keep_rows(input);
-        } else if let (Answer::Stale, Input::Report { by, key, report, attributes }) = (&answer, input) {
-            self.record_late_report(&Correlation { reporter: by.clone(), key: key.clone() }, |record| {
-                record_late(record, now_ms, report, attributes.clone())
-            });
+        } else if answer == Answer::Stale {
+            self.record_after_end(now_ms, input);
         }
-        if let Input::Report { by, .. } = input {
-            let stranger = by.as_str() == "stranger";
-            assert!(!stranger || answer != Answer::Taken, "a stranger's report was taken");
+        if let Input::Report { by, key, .. } | Input::AttemptFailed { by, key, .. } = input {
+            let may_speak = by.as_str() != "stranger" && !self.failed.contains(key);
+            assert!(may_speak || answer != Answer::Taken, "a stranger's word was taken, or one on a failed attempt");
+            if matches!(input, Input::AttemptFailed { .. }) && answer != Answer::Denied {
+                self.failed.insert(key.clone());
+            }
         }
         for effect in &effects {
             self.begin(effect);
@@ -104,16 +108,26 @@ impl Shell {
         }
     }
 
-    fn record_late_report(
-        &mut self,
-        correlation: &Correlation,
-        record_late: impl FnOnce(&mut Execution) -> dragoman_core::Transition,
-    ) {
-        let ended = |record: &&mut Execution| record.state.is_final();
-        let mut records = self.disk.records.values_mut().filter(ended);
-        let named = |record: &&mut Execution| record.correlations.iter().any(|(_, known)| known == correlation);
-        let Some(record) = records.find(named) else { return };
-        let line = record_late(record);
+    /// What the machine has forgotten, the shell records.
+    fn record_after_end(&mut self, now_ms: u64, input: &Input) {
+        let of_key = |record: &Execution, by: &DeviceId, key: &str| {
+            record.correlations.iter().any(|(_, known)| known.reporter == *by && known.key == key)
+        };
+        let is_meant = |record: &&mut Execution| match input {
+            Input::Report { by, key, .. } | Input::AttemptFailed { by, key, .. } => of_key(record, by, key),
+            Input::ReportFor { id, .. } | Input::Note { id, .. } => record.id == *id,
+            _ => false,
+        };
+        let mut ended = self.disk.records.values_mut().filter(|record| record.state.is_final());
+        let Some(record) = ended.find(is_meant) else { return };
+        let line = match input.clone() {
+            Input::Report { report, attributes, .. } | Input::ReportFor { report, attributes, .. } => {
+                record_late(record, now_ms, &report, attributes)
+            }
+            Input::AttemptFailed { reason, attributes, .. } => record_late_failure(record, now_ms, reason, attributes),
+            Input::Note { note, .. } => record_note(record, now_ms, note),
+            _ => return,
+        };
         let change = Change { execution: Arc::new(record.clone()), transitions: vec![line] };
         self.disk.histories.get_mut(&record.id).expect("it has a history").grow(&change);
     }
@@ -141,7 +155,7 @@ impl Shell {
         let number = self.names.iter().position(|id| *id == record.id).expect("it was submitted");
         for earlier in self.names[..number].iter().filter_map(|id| self.machine.get(id)) {
             let waits = earlier.phase == Phase::Waiting && earlier.attempt == 0 && lane(earlier) == lane(record);
-            assert!(!waits || self.turned_back, "{} overtook {}", record.id, earlier.id);
+            assert!(!waits, "{} overtook {}", record.id, earlier.id);
         }
     }
 
@@ -210,6 +224,12 @@ impl Shell {
         self.world.crash();
         self.rows.clear();
         self.handed.clear();
+        // What was not committed was not said.
+        let records = &self.disk.records;
+        let is_closed = |record: &Execution, key: &str| {
+            record.correlations.iter().any(|(attempt, of)| of.key == key && record.closed.contains(attempt))
+        };
+        self.failed.retain(|key| records.values().any(|record| is_closed(record, key)));
         self.machine = Machine::new(roomy());
         for record in self.disk.records.values().filter(|record| !record.state.is_final()) {
             self.machine.restore(record.clone());

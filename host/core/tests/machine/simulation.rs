@@ -10,9 +10,9 @@
 )]
 
 use crate::shell::Shell;
-use crate::world::{HOLDERS, Rng};
+use crate::world::{HOLDERS, Rng, World};
 use dragoman_core::machine::reasons;
-use dragoman_core::{Answer, Event, Input, Overflow, State, WhenAway};
+use dragoman_core::{Answer, Event, ExecutionId, Input, Overflow, State, WhenAway};
 use std::collections::BTreeSet;
 
 const SEEDS: u64 = 8_000;
@@ -98,6 +98,9 @@ fn disturb(shell: &mut Shell) {
     if world.rng.percent(2) && !shell.names.is_empty() {
         inputs.push(Input::Cancel { id: world.rng.pick(&shell.names) });
     }
+    if world.rng.percent(4) && !shell.names.is_empty() {
+        inputs.extend(remark(world, &shell.names));
+    }
     if world.rng.percent(1) {
         let gone = world.rng.pick(&["lamp", "pump", "lock"]);
         inputs.push(Input::Remove { device: crate::common::device(gone) });
@@ -117,8 +120,24 @@ fn disturb(shell: &mut Shell) {
     shell.turn(inputs);
 }
 
+/// Somebody with the right to speak says something about one of them, wherever it stands.
+fn remark(world: &mut World, names: &[ExecutionId]) -> Option<Input> {
+    let id = world.rng.pick(names);
+    Some(match world.rng.below(4) {
+        0 => Input::Note { id, note: "1".to_owned() },
+        1 => {
+            let name = format!("label{}", world.rng.below(12));
+            Input::Label { id, name, value: "1".to_owned() }
+        }
+        _ => {
+            let report = world.some_vouched_report(&id);
+            Input::ReportFor { id, report, attributes: Vec::new() }
+        }
+    })
+}
+
 /// Commands to every lane, with more time than all that are before them.
-fn submit_afterwards(shell: &mut Shell) -> BTreeSet<dragoman_core::ExecutionId> {
+fn submit_afterwards(shell: &mut Shell) -> BTreeSet<ExecutionId> {
     let mut accepted = BTreeSet::new();
     for _ in 0..12 {
         let mut submission = shell.world.some_submission(shell.names.len());
@@ -151,13 +170,15 @@ fn cover(shell: &Shell, coverage: &mut Coverage) {
 /// A simulation that never meets a case says nothing about it.
 fn check_coverage(coverage: &Coverage) {
     use Event::*;
-    for event in [Queued, Planned, Sent, Acked, Progress, Replied, Silence, Requeued, Ended, Late] {
+    let all = [Queued, Planned, Sent, Acked, Progress, Replied, Silence, AttemptFailed, Requeued, Ended, Note, Late];
+    for event in all {
         assert!(coverage.events.contains(&event), "no run met {event:?}");
     }
     let ends = [
         (State::Succeeded, None),
         (State::Succeeded, Some(reasons::DELIVERED_ONLY)),
         (State::Failed, Some("jammed")),
+        (State::Failed, Some("nack")),
         (State::Failed, Some("no-words")),
         (State::Failed, Some("$PLUGIN_TRAP")),
         (State::Failed, Some(reasons::AWAY)),

@@ -5,7 +5,7 @@
 
 use crate::common::*;
 use dragoman_core::{
-    Answer, HandOver, Input, Machine, Outcome, Phase, Planned, Report, Stage, State, Submission, WhenAway,
+    Answer, HandOver, Input, Machine, Outcome, Phase, Place, Planned, Report, Stage, State, Submission, WhenAway,
 };
 use expect_test::expect_file;
 use std::collections::BTreeSet;
@@ -42,6 +42,15 @@ fn accept(bench: &mut Bench, attempt: u32, receipts: u32) {
 fn tell(bench: &mut Bench, attempt: u32, report: Report) {
     let (answer, _) = bench.report(HOLDER, &format!("k{attempt}"), report);
     assert_eq!(answer, Answer::Taken);
+}
+
+fn fail(bench: &mut Bench, attempt: u32) {
+    let (answer, _) = bench.attempt_failed(HOLDER, &format!("k{attempt}"));
+    assert_eq!(answer, Answer::Taken);
+}
+
+fn unanswerable(bench: &mut Bench, attempt: u32) {
+    bench.planned("x", attempt, without_answers());
 }
 
 fn planning(bench: &mut Bench, change: impl FnOnce(&mut Submission)) {
@@ -173,6 +182,48 @@ const SITUATIONS: &[(&str, Setup)] = &[
         plan(b, 2);
         accept(b, 2, 1);
     }),
+    ("the window of the device is shut by another origin", |b| {
+        b.online(HOLDER);
+        let mut w = command("w");
+        w.origin = "iotda".into();
+        w.options.device_window = Stage::Acked;
+        b.submit(w);
+        submit(b, as_it_is);
+    }),
+    ("it is sent, and keeps the window of its device shut", |b| {
+        awaiting(b, 0, |x| (x.options.window, x.options.device_window) = (Stage::Accepted, Stage::Acked));
+    }),
+    ("it is planned, and no report can come", |b| {
+        planning(b, as_it_is);
+        unanswerable(b, 1);
+    }),
+    ("it is sent, a receipt is missing, and no report can come", |b| {
+        planning(b, as_it_is);
+        unanswerable(b, 1);
+        accept(b, 1, 1);
+    }),
+    ("its attempt failed, it waits behind the next", |b| {
+        awaiting(b, 0, as_it_is);
+        fail(b, 1);
+    }),
+    ("its attempt failed, and it rests before the next", |b| {
+        awaiting(b, 0, |x| (x.options.backoff_ms, x.options.failed_to) = (400, Place::Head));
+        fail(b, 1);
+    }),
+    ("its attempt failed, and is being planned again", |b| {
+        awaiting(b, 0, |x| x.options.failed_to = Place::Head);
+        fail(b, 1);
+    }),
+    ("its attempt failed, and is sent again for the last time", |b| {
+        awaiting(b, 0, |x| (x.options.failed_to, x.options.attempts) = (Place::Head, 2));
+        fail(b, 1);
+        plan(b, 2);
+        accept(b, 2, 0);
+    }),
+    ("its dialect vouched for it while the device is away: acked", |b| {
+        submit(b, as_it_is);
+        b.report_for("x", Report::Acked(None));
+    }),
     ("handler: the first step is being planned", |b| planning(b, handled)),
     ("handler: the first step is planned", |b| {
         planning(b, handled);
@@ -229,6 +280,31 @@ const SITUATIONS: &[(&str, Setup)] = &[
         second_step_planned(b);
         b.lost("x", 2);
     }),
+    ("handler: the first step failed, and the next command goes first", |b| {
+        first_step_out(b);
+        fail(b, 1);
+    }),
+    ("handler: the second step failed, and is being planned again", |b| {
+        second_step_planned(b);
+        fail(b, 2);
+    }),
+    ("handler: the second step was lost and then failed, and rests", |b| {
+        planning(b, |x| {
+            handled(x);
+            x.options.backoff_ms = 400;
+        });
+        step(b, 1);
+        tell(b, 1, Report::Ended(succeeded()));
+        step(b, 2);
+        b.lost("x", 2);
+        plan(b, 3);
+        fail(b, 3);
+    }),
+    ("handler: the first step is sent, and no report can come", |b| {
+        planning(b, handled);
+        unanswerable(b, 1);
+        accept(b, 1, 1);
+    }),
     ("handler: the last step that it may plan is answered", |b| {
         planning(b, handled);
         for attempt in 1..=Machine::ATTEMPTS_MAX {
@@ -275,6 +351,7 @@ fn inputs(attempt: u32) -> Vec<(String, u64, Input)> {
     let reason = |code: &str| dragoman_core::Reason::new(code, "a sentence");
     row("planned: send", 0, planned(next, send(HOLDER, &format!("k{next}"))));
     row("planned: send, after the deadline", 10_000, planned(next, send(HOLDER, &format!("k{next}"))));
+    row("planned: send, no report can come", 0, planned(next, without_answers()));
     row("planned: done, succeeded", 0, planned(next, Planned::Done(succeeded())));
     row("planned: done, rejected", 0, planned(next, Planned::Done(rejected())));
     row("planned: answered", 0, planned(next, answered));
@@ -311,12 +388,32 @@ fn inputs(attempt: u32) -> Vec<(String, u64, Input)> {
     }
     row("report of a stranger: succeeded", 0, report("stranger", attempt, Report::Ended(succeeded())));
     row("report on an unknown key: succeeded", 0, report(HOLDER, 99, Report::Ended(Outcome::Succeeded(None))));
+    let attempt_failed = |by: &str, key: u32| Input::AttemptFailed {
+        by: device(by),
+        key: format!("k{key}"),
+        reason: reason("nack"),
+        attributes: Vec::new(),
+    };
+    row("attempt failed", 0, attempt_failed(HOLDER, attempt));
+    if attempt > 1 {
+        row("attempt failed: the attempt before", 0, attempt_failed(HOLDER, attempt - 1));
+    }
+    row("attempt failed, says a stranger", 0, attempt_failed("stranger", attempt));
+    row("attempt failed: an unknown key", 0, attempt_failed(HOLDER, 99));
+    let vouched = |report: Report| Input::ReportFor { id: id("x"), report, attributes: Vec::new() };
+    row("vouched: progress", 0, vouched(Report::Progress(None)));
+    row("vouched: acked", 0, vouched(Report::Acked(None)));
+    row("vouched: succeeded", 0, vouched(Report::Ended(succeeded())));
+    row("vouched: rejected", 0, vouched(Report::Ended(rejected())));
+    row("note", 0, Input::Note { id: id("x"), note: "1".to_owned() });
+    row("label", 0, Input::Label { id: id("x"), name: "status".to_owned(), value: "new".to_owned() });
     row("presence: online", 0, Input::Presence { holder: device(HOLDER), online: true });
     row("presence: offline", 0, Input::Presence { holder: device(HOLDER), online: false });
     row("sign of life", 0, Input::SignOfLife { holder: device(HOLDER) });
     row("cancel", 0, Input::Cancel { id: id("x") });
+    row("remove the device", 0, Input::Remove { device: device("lamp") });
     row("tick: nothing is due", 1, Input::Tick);
-    row("tick: the step's time is over", 500, Input::Tick);
+    row("tick: the time of a step or rest is over", 500, Input::Tick);
     row("tick: the time to live is over", 10_000, Input::Tick);
     row("submit: the same id", 0, Input::Submit(Box::new(command("x"))));
     rows

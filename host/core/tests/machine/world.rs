@@ -4,8 +4,8 @@
 
 use crate::common::{device, failed, intent, rejected, submission, succeeded};
 use dragoman_core::{
-    Correlation, DeviceId, Effect, Execution, ExecutionId, HandOver, Input, Outcome, Overflow, Planned, Reason, Reply,
-    Report, Stage, Submission, WhenAway,
+    Correlation, DeviceId, Effect, Execution, ExecutionId, HandOver, Input, Outcome, Overflow, Place, Planned, Reason,
+    Reply, Report, Stage, Submission, WhenAway,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,10 +171,12 @@ impl World {
             return Planned::Answered { outcome: succeeded(), frames, handler_state, digests: Vec::new() };
         }
         let key = format!("{}-{attempt}", record.id);
+        let answerable = !self.mishap(10);
+        let correlations = answerable.then(|| Correlation { reporter: record.holder.clone(), key });
         Planned::Send {
             frames: vec![intent("frame")],
-            correlations: vec![Correlation { reporter: record.holder.clone(), key }],
-            answerable: true,
+            correlations: correlations.into_iter().collect(),
+            answerable,
             reply_within_ms: handler_state.is_some().then_some(400),
             handler_state,
             digests: Vec::new(),
@@ -206,7 +208,10 @@ impl World {
             let why = "no receipt came".to_owned();
             self.later(300, Happening::Inside(Input::Lost { id: id.clone(), attempt, why }));
         }
-        if arrived == row.messages {
+        if self.mishap(10) {
+            self.say_failed(record, attempt);
+        }
+        if arrived == row.messages && !self.mishap(10) {
             self.act(record, attempt);
         }
     }
@@ -225,6 +230,31 @@ impl World {
         }
         if record.options.succeeds_at == Stage::Ended || self.mishap(30) {
             self.tell(record, attempt, &Report::Ended(outcome));
+        }
+    }
+
+    /// The dialect says that the attempt came to nothing, now and then while the device says something else.
+    fn say_failed(&mut self, record: &Execution, attempt: u32) {
+        for _ in 0..1 + u64::from(self.mishap(15)) {
+            let by = if self.mishap(3) { device("stranger") } else { record.holder.clone() };
+            let key = format!("{}-{attempt}", record.id);
+            let reason = Reason::new("nack", "the device did not acknowledge it");
+            let within_ms = if self.mishap(8) { 10_000 } else { 200 };
+            let failed = Input::AttemptFailed { by, key, reason, attributes: Vec::new() };
+            self.later(within_ms, Happening::Outside(failed));
+        }
+    }
+
+    /// What some client with the right to answer for the device may say.
+    pub(crate) fn some_vouched_report(&mut self, id: &ExecutionId) -> Report {
+        match self.rng.below(3) {
+            0 => Report::Progress(None),
+            1 => Report::Acked(None),
+            _ => {
+                let outcome = self.rng.pick(&[succeeded(), failed(), rejected()]);
+                self.given.entry(id.clone()).or_default().push(outcome.clone());
+                Report::Ended(outcome)
+            }
         }
     }
 
@@ -270,6 +300,10 @@ impl World {
         options.queue_limit = 4;
         options.overflow = self.rng.pick(&[Overflow::RefuseNewest, Overflow::DropOldest]);
         options.attempts = self.rng.pick(&[1, 2, 5]);
+        options.backoff_ms = self.rng.pick(&[0, 0, 300]);
+        options.failed_to = self.rng.pick(&[Place::Head, Place::Tail]);
+        let open = Stage::Accepted;
+        options.device_window = self.rng.pick(&[open, open, open, Stage::Sent, Stage::Acked, Stage::Ended]);
         wish
     }
 }

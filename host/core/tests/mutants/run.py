@@ -4,8 +4,8 @@
 Copies the crate into a workspace of its own, makes one bug of mutants.toml after the other, runs the crate's tests on
 it and tells which of them failed. Ends with 1 if a bug went unnoticed, does not compile, or does not fit any more.
 
-    python3 host/core/tests/mutants/run.py            all of them
-    python3 host/core/tests/mutants/run.py window     those with this word in their name
+    python3 host/core/tests/mutants/run.py                 all of them
+    python3 host/core/tests/mutants/run.py window rest     those with one of these words in their names
 
 Needs Python 3.11 and nothing else. Build products go to CARGO_TARGET_DIR/mutants, or target/mutants.
 """
@@ -27,9 +27,9 @@ SECONDS_MAX = 300
 
 
 def main():
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    wanted = sys.argv[1:] or [""]
     mutants = tomllib.loads((HERE / "mutants.toml").read_text())["mutant"]
-    mutants = [mutant for mutant in mutants if wanted in mutant["name"]]
+    mutants = [mutant for mutant in mutants if any(word in mutant["name"] for word in wanted)]
     with tempfile.TemporaryDirectory(prefix="dragoman-mutants-") as folder:
         workspace = pathlib.Path(folder)
         copy_crate(workspace)

@@ -2,7 +2,7 @@
 
 use super::{Doing, Item, LATE, Reference, STALE, TAKEN, Verdict};
 use dragoman_core::machine::reasons;
-use dragoman_core::{Event, HandOver, Outcome, Planned, Report, Stage, State, WhenAway};
+use dragoman_core::{Event, HandOver, Outcome, Place, Planned, Report, Stage, State, WhenAway};
 
 impl Reference {
     pub(crate) fn planned(&mut self, name: &str, attempt: u32, plan: &Planned) -> Verdict {
@@ -36,12 +36,15 @@ impl Reference {
             }
             item.patience_ms = patience_ms.or(item.patience_ms);
             (item.sent, item.acked, item.heard, item.missing, item.early) = (false, false, false, 0, 0);
+            item.answerable = true;
             item.step_due_ms = item.patience_ms.filter(|_| item.handled()).map(|ms| now_ms + u64::from(ms));
         };
         match plan {
-            Planned::Send { reply_within_ms, .. } => {
+            Planned::Send { reply_within_ms, correlations, answerable, .. } => {
                 begin(item, self.now_ms, *reply_within_ms);
                 item.doing = Doing::HandingOver;
+                item.answerable = *answerable;
+                item.keyed.extend((!correlations.is_empty()).then_some(attempt));
                 self.line(i, Event::Planned, None);
             }
             Planned::Answered { outcome, .. } if item.handled() => {
@@ -98,6 +101,7 @@ impl Reference {
         item.ever_sent = true;
         item.state = item.state.max(State::Sent);
         item.shuts_window &= item.wish.options.window > Stage::Sent;
+        item.shuts_device &= item.wish.options.device_window > Stage::Sent;
         if item.doing == Doing::HandingOver {
             item.doing = Doing::AwaitingReply;
         }
@@ -114,21 +118,28 @@ impl Reference {
         item.acked = true;
         item.heard = true;
         item.state = item.state.max(State::Acked);
-        item.shuts_window &= item.wish.options.window > Stage::Acked;
+        if item.doing != Doing::Planning {
+            item.shuts_window &= item.wish.options.window > Stage::Acked;
+            item.shuts_device &= item.wish.options.device_window > Stage::Acked;
+        }
         self.line(i, Event::Acked, None);
     }
 
     fn enough(&mut self, i: usize) {
-        let item = &self.items[i];
-        let wish = &item.wish.options;
-        let enough = (wish.succeeds_at == Stage::Sent && item.sent) || (wish.succeeds_at == Stage::Acked && item.acked);
-        if !enough || item.doing == Doing::Resuming {
+        let item = &mut self.items[i];
+        let wish = item.wish.options.succeeds_at;
+        let as_wished = (wish == Stage::Sent && item.sent) || (wish == Stage::Acked && item.acked);
+        // Nobody can say more, and no receipt is waited for.
+        let at_most = !item.answerable && (item.acked || (item.sent && item.missing == 0));
+        if !(as_wished || at_most) || item.doing == Doing::Resuming {
             return;
         }
-        if item.handled() {
+        item.settled_for_less |= wish == Stage::Ended || (wish == Stage::Acked && !item.acked);
+        if item.in_step() {
             self.answered(i, &Outcome::Succeeded(None));
         } else {
-            let reason = wish.lowered.then_some(reasons::DELIVERED_ONLY);
+            let lowered = item.wish.options.lowered || item.settled_for_less;
+            let reason = lowered.then_some(reasons::DELIVERED_ONLY);
             self.end(i, State::Succeeded, reason, false);
         }
     }
@@ -181,10 +192,11 @@ impl Reference {
             return STALE;
         }
         item.lost += 1;
+        let spent = item.lost + item.failed;
         let device = item.wish.device.as_str().to_owned();
         let holder = item.wish.holder.as_str().to_owned();
         let impatient = item.wish.options.when_away == WhenAway::Fail;
-        if item.lost >= item.wish.options.attempts {
+        if spent >= item.wish.options.attempts {
             self.end(i, State::Failed, Some(reasons::UNDELIVERED), true);
         } else if impatient && self.signs_of(&holder) == 0 {
             self.end(i, State::Failed, Some(reasons::AWAY), true);
@@ -208,6 +220,10 @@ impl Reference {
             return LATE;
         }
         let device = item.wish.device.as_str().to_owned();
+        if item.closed.contains(&attempt) {
+            self.line(i, Event::Late, None);
+            return LATE;
+        }
         let newest_out = attempt == item.attempt && item.out() && item.doing != Doing::Planning;
         match report {
             Report::Progress(_) if newest_out => {
@@ -223,6 +239,80 @@ impl Reference {
                 self.answered(i, outcome);
             }
             _ => return STALE,
+        }
+        self.turns(&device);
+        TAKEN
+    }
+
+    /// The dialect's word that an attempt, which was dispatched to the device that it came from, failed.
+    pub(crate) fn attempt_failed(&mut self, name: &str, attempt: u32, code: &str) -> Verdict {
+        let Some(i) = self.index(name) else { return STALE };
+        let item = &mut self.items[i];
+        if !item.open() {
+            self.line(i, Event::Late, None);
+            return LATE;
+        }
+        let (device, holder) = (item.wish.device.as_str().to_owned(), item.wish.holder.as_str().to_owned());
+        let known = item.closed.contains(&attempt);
+        item.closed.extend((!known).then_some(attempt));
+        let out = matches!(item.doing, Doing::HandingOver | Doing::AwaitingReply);
+        if known || attempt != item.attempt || !out {
+            self.line(i, Event::Late, None);
+            self.turns(&device);
+            return LATE;
+        }
+        item.failed += 1;
+        let spent = item.lost + item.failed;
+        let wish = item.wish.options.clone();
+        self.line(i, Event::AttemptFailed, Some(code));
+        if spent >= wish.attempts {
+            self.end(i, State::Failed, Some(code), false);
+        } else if wish.when_away == WhenAway::Fail && self.signs_of(&holder) == 0 {
+            self.end(i, State::Failed, Some(reasons::AWAY), true);
+        } else {
+            let behind = self.last_place();
+            let item = &mut self.items[i];
+            if item.doing == Doing::HandingOver {
+                self.effects.push(format!("withdraw {} {}", item.wish.id, item.attempt));
+            }
+            if item.step <= 1 {
+                // That the device had it is taken back with the attempt.
+                item.state = State::Queued;
+            }
+            item.rest_due_ms = (wish.backoff_ms > 0).then(|| self.now_ms + u64::from(wish.backoff_ms));
+            if wish.failed_to == Place::Tail {
+                item.place = behind;
+            }
+            self.wait_again(i, code, false);
+        }
+        self.turns(&device);
+        TAKEN
+    }
+
+    /// A report that a dialect vouches for.
+    pub(crate) fn report_for(&mut self, name: &str, report: &Report) -> Verdict {
+        let Some(i) = self.index(name) else { return STALE };
+        let item = &mut self.items[i];
+        let answered = item.doing == Doing::Resuming && matches!(report, Report::Ended(_));
+        if !item.open() || answered {
+            self.line(i, Event::Late, None);
+            return LATE;
+        }
+        let device = item.wish.device.as_str().to_owned();
+        match report {
+            Report::Progress(_) => {
+                item.heard = true;
+                self.line(i, Event::Progress, None);
+            }
+            Report::Acked(_) if item.acked => return STALE,
+            Report::Acked(_) => {
+                self.acked(i);
+                self.enough(i);
+            }
+            Report::Ended(outcome) => {
+                item.heard = true;
+                self.answered(i, outcome);
+            }
         }
         self.turns(&device);
         TAKEN

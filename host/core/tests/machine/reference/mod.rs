@@ -6,7 +6,7 @@ mod answers;
 
 use crate::common::outcome_word;
 use dragoman_core::machine::reasons;
-use dragoman_core::{Event, Limits, Outcome, Overflow, Stage, State, Submission, WhenAway};
+use dragoman_core::{Event, Limits, Outcome, Overflow, Place, Stage, State, Submission, WhenAway};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doing {
@@ -26,6 +26,16 @@ pub(crate) struct Item {
     pub(crate) doing: Doing,
     pub(crate) attempt: u32,
     pub(crate) lost: u32,
+    pub(crate) failed: u32,
+    pub(crate) closed: Vec<u32>,
+    pub(crate) rest_due_ms: Option<u64>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) answerable: bool,
+    pub(crate) settled_for_less: bool,
+    /// Lowest goes first.
+    pub(crate) place: usize,
+    keyed: Vec<u32>,
+    shuts_device: bool,
     pub(crate) missing: u32,
     pub(crate) due_ms: u64,
     pub(crate) step_due_ms: Option<u64>,
@@ -50,6 +60,7 @@ pub(crate) struct Reference {
     pub(crate) now_ms: u64,
     online: Vec<(String, u64)>,
     signs: u64,
+    places: usize,
 }
 
 pub(crate) type Verdict = &'static str;
@@ -67,6 +78,17 @@ impl Item {
     fn handled(&self) -> bool {
         self.wish.handler.is_some()
     }
+    /// Whether its handler is at a step that is not over. A first step that failed and went behind the others is over,
+    /// unless an earlier attempt at it may still be answered.
+    fn in_step(&self) -> bool {
+        let answers_may_come = self.keyed.iter().any(|n| *n >= self.step && !self.closed.contains(n));
+        let set_back = self.doing == Doing::Waiting
+            && self.wish.options.failed_to == Place::Tail
+            && self.step <= 1
+            && self.closed.contains(&self.attempt)
+            && !answers_may_come;
+        self.handled() && self.attempt > 0 && !set_back
+    }
     fn same_lane(&self, other: &Submission) -> bool {
         (&self.wish.device, &self.wish.origin, &self.wish.options.queue)
             == (&other.device, &other.origin, &other.options.queue)
@@ -76,7 +98,7 @@ impl Item {
 impl Reference {
     pub(crate) fn new(limits: &Limits, now_ms: u64) -> Self {
         let limits = limits.clone();
-        Self { items: Vec::new(), effects: Vec::new(), limits, now_ms, online: Vec::new(), signs: 0 }
+        Self { items: Vec::new(), effects: Vec::new(), limits, now_ms, online: Vec::new(), signs: 0, places: 0 }
     }
 
     fn signs_of(&self, holder: &str) -> u64 {
@@ -85,6 +107,17 @@ impl Reference {
 
     fn index(&self, name: &str) -> Option<usize> {
         self.items.iter().position(|item| item.wish.id.as_str() == name && (item.open() || !item.drained))
+    }
+
+    fn last_place(&mut self) -> usize {
+        self.places += 1;
+        self.places
+    }
+
+    fn by_place(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.items.len()).collect();
+        all.sort_by_key(|i| self.items[*i].place);
+        all
     }
 
     fn line(&mut self, i: usize, event: Event, reason: Option<&str>) {
@@ -110,7 +143,7 @@ impl Reference {
         let queue_limit = wish.options.queue_limit as usize;
         let too_many = (self.items.iter().filter(|item| waiting(item)).count() + 1).saturating_sub(queue_limit);
         let queued =
-            (0..self.items.len()).filter(|i| waiting(&self.items[*i]) && self.items[*i].state == State::Queued);
+            self.by_place().into_iter().filter(|i| waiting(&self.items[*i]) && self.items[*i].state == State::Queued);
         let oldest: Vec<usize> = queued.take(too_many).collect();
         if too_many > 0 && (wish.options.overflow == Overflow::RefuseNewest || oldest.len() < too_many) {
             return refused("$QUEUE_FULL");
@@ -119,6 +152,7 @@ impl Reference {
             self.end(i, State::Canceled, Some(reasons::REPLACED), true);
         }
         let device = wish.device.as_str().to_owned();
+        let place = self.last_place();
         self.items.push(Item {
             due_ms: self.now_ms + u64::from(wish.options.ttl_ms),
             wish,
@@ -126,6 +160,15 @@ impl Reference {
             doing: Doing::Waiting,
             attempt: 0,
             lost: 0,
+            failed: 0,
+            closed: Vec::new(),
+            rest_due_ms: None,
+            labels: Vec::new(),
+            answerable: true,
+            settled_for_less: false,
+            place,
+            keyed: Vec::new(),
+            shuts_device: false,
             missing: 0,
             step_due_ms: None,
             lines: Vec::new(),
@@ -164,26 +207,31 @@ impl Reference {
             item.doing = Doing::Planning;
             item.signs = signs;
             item.shuts_window = item.wish.options.window != Stage::Accepted;
+            item.shuts_device = item.wish.options.device_window != Stage::Accepted;
             self.effects.push(format!("plan {} {}", item.wish.id, item.attempt + 1));
         }
         None
     }
 
     fn next(&self, device: &str) -> Option<usize> {
-        let mine: Vec<usize> = (0..self.items.len())
-            .filter(|i| self.items[*i].open() && self.items[*i].wish.device.as_str() == device)
-            .collect();
+        let mut mine = self.by_place();
+        mine.retain(|i| self.items[*i].open() && self.items[*i].wish.device.as_str() == device);
+        if mine.iter().any(|i| self.items[*i].out() && self.items[*i].shuts_device) {
+            return None;
+        }
         let ready = |i: usize| {
             let item = &self.items[i];
-            item.doing == Doing::Waiting && !item.parked && self.signs_of(item.wish.holder.as_str()) > 0
+            let may_go = item.doing == Doing::Waiting && !item.parked && item.rest_due_ms.is_none();
+            may_go && self.signs_of(item.wish.holder.as_str()) > 0
         };
-        let begun = |i: &&usize| self.items[**i].handled() && (self.items[**i].out() || self.items[**i].attempt > 0);
+        let begun = |i: &&usize| self.items[**i].handled() && (self.items[**i].out() || self.items[**i].in_step());
         if let Some(i) = mine.iter().find(begun) {
             return ready(*i).then_some(*i);
         }
         let first = mine.iter().copied().find(|i| {
             let wish = &self.items[*i].wish;
-            let earlier_waits = |j: &usize| self.items[*j].doing == Doing::Waiting && j < i;
+            let place = self.items[*i].place;
+            let earlier_waits = |j: &usize| self.items[*j].doing == Doing::Waiting && self.items[*j].place < place;
             let mut lane = mine.iter().filter(|j| self.items[**j].same_lane(wish));
             ready(*i) && !lane.any(|j| earlier_waits(j) || (self.items[*j].out() && self.items[*j].shuts_window))
         })?;
@@ -199,19 +247,22 @@ impl Reference {
         item.state = state;
         item.doing = Doing::Ended;
         item.step_due_ms = None;
+        item.rest_due_ms = None;
         self.line(i, Event::Ended, reason);
     }
 
     fn time_out(&mut self, i: usize) {
         let item = &self.items[i];
-        let was_out = matches!(item.doing, Doing::HandingOver | Doing::Resuming) || item.step > 1 || item.lost > 0;
+        let was_out = matches!(item.doing, Doing::HandingOver | Doing::Resuming) || item.step > 1;
+        let was_out = was_out || item.lost + item.failed > 0;
         let out = was_out || item.ever_sent || item.state != State::Queued || item.heard;
         let code = if out { reasons::NO_RESPONSE } else { reasons::EXPIRED_IN_QUEUE };
         self.end(i, State::TimedOut, Some(code), true);
     }
 
     fn verdict(&mut self, i: usize, outcome: &Outcome) {
-        let lowered = self.items[i].wish.options.lowered && self.items[i].handled();
+        let item = &self.items[i];
+        let lowered = (item.wish.options.lowered || item.settled_for_less) && item.handled();
         let (state, reason) = match outcome {
             Outcome::Succeeded(_) => (State::Succeeded, lowered.then(|| reasons::DELIVERED_ONLY.to_owned())),
             Outcome::Failed(reason) => (State::Failed, Some(reason.code.clone())),
@@ -222,7 +273,7 @@ impl Reference {
 
     /// An outcome of what is out: the end, or the handler's to judge.
     fn answered(&mut self, i: usize, outcome: &Outcome) {
-        if !self.items[i].handled() {
+        if !self.items[i].in_step() {
             return self.verdict(i, outcome);
         }
         let reason = match outcome {
@@ -240,6 +291,7 @@ impl Reference {
         let was = std::mem::replace(&mut item.doing, Doing::Resuming);
         item.step_due_ms = None;
         item.parked = false;
+        item.rest_due_ms = None;
         self.line(i, event, reason);
         let item = &mut self.items[i];
         if was == Doing::Planning {
@@ -258,6 +310,34 @@ impl Reference {
         let Some(i) = self.index(name).filter(|i| self.items[*i].open()) else { return STALE };
         self.end(i, State::Canceled, Some(reasons::CANCELED), true);
         self.turns(self.items[i].wish.device.as_str().to_owned().as_str());
+        TAKEN
+    }
+
+    pub(crate) fn remove(&mut self, device: &str) -> Verdict {
+        for i in 0..self.items.len() {
+            if self.items[i].open() && self.items[i].wish.device.as_str() == device {
+                self.end(i, State::Canceled, Some(reasons::REMOVED), true);
+            }
+        }
+        TAKEN
+    }
+
+    pub(crate) fn note(&mut self, name: &str) -> Verdict {
+        let Some(i) = self.index(name) else { return STALE };
+        self.line(i, Event::Note, None);
+        TAKEN
+    }
+
+    pub(crate) fn label(&mut self, name: &str, label: &str) -> Verdict {
+        let Some(i) = self.index(name) else { return STALE };
+        let labels = &mut self.items[i].labels;
+        if labels.iter().any(|known| known == label) {
+            return TAKEN;
+        }
+        if labels.len() == 8 {
+            return "refused $LIMIT";
+        }
+        labels.push(label.to_owned());
         TAKEN
     }
 
@@ -316,6 +396,9 @@ impl Reference {
             if self.now_ms >= self.items[i].due_ms {
                 self.time_out(i);
                 self.turns_within_time(self.items[i].wish.device.as_str().to_owned().as_str());
+            } else if self.items[i].doing == Doing::Waiting {
+                self.items[i].rest_due_ms = None;
+                self.turns_within_time(self.items[i].wish.device.as_str().to_owned().as_str());
             } else {
                 self.resume(i, Event::Silence, None, "silence");
             }
@@ -326,7 +409,8 @@ impl Reference {
     fn due(&self) -> Vec<(u64, String, usize)> {
         let open = self.items.iter().enumerate().filter(|(_, item)| item.open());
         open.map(|(i, item)| {
-            (item.step_due_ms.unwrap_or(u64::MAX).min(item.due_ms), item.wish.id.as_str().to_owned(), i)
+            let sooner_ms = item.step_due_ms.or(item.rest_due_ms).unwrap_or(u64::MAX);
+            (sooner_ms.min(item.due_ms), item.wish.id.as_str().to_owned(), i)
         })
         .collect()
     }
