@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::record::transition::EventBody;
 use crate::registry::DeviceRecord;
 use crate::write::OutboxRow;
 use dragoman_core::*;
@@ -336,6 +337,37 @@ fn first_form() -> Execution {
         sent_ms: Some(1_002),
         ended_ms: Some(21_000),
         deadline_ms: 21_000,
+    }
+}
+
+/// What an execution looks like whose second attempt failed and rests, in the words of the file.
+#[test]
+fn what_is_tried_again_is_written_in_these_words() {
+    let mut execution = first_form();
+    execution.options.device_window = Stage::Acked;
+    (execution.options.backoff_ms, execution.options.failed_to) = (500, Place::Head);
+    (execution.lost, execution.failed, execution.closed) = (1, 1, vec![2]);
+    (execution.queue_position, execution.not_before_ms) = (1_007, Some(2_000));
+    (execution.answerable, execution.delivered_only) = (false, true);
+    let text = write("execution", "e1", &ExecutionBody::from(&execution)).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let expected = [
+        ("/options/device_window", serde_json::json!("acked")),
+        ("/options/backoff_ms", serde_json::json!(500)),
+        ("/options/failed_to", serde_json::json!("head")),
+        ("/failed", serde_json::json!(1)),
+        ("/closed", serde_json::json!([2])),
+        ("/queue_position", serde_json::json!(1_007)),
+        ("/not_before_ms", serde_json::json!(2_000)),
+        ("/unanswerable", serde_json::json!(true)),
+        ("/delivered_only", serde_json::json!(true)),
+    ];
+    for (place, value) in expected {
+        assert_eq!(written.pointer(place), Some(&value), "{place}");
+    }
+    assert_eq!(Execution::from(read::<ExecutionBody>("execution", "e1", &text).unwrap()), execution);
+    for (event, word) in [(Event::AttemptFailed, r#""attempt-failed""#), (Event::Note, r#""note""#)] {
+        assert_eq!(serde_json::to_string(&EventBody::from(event)).unwrap(), word);
     }
 }
 
