@@ -5,6 +5,7 @@ use crate::support::*;
 use crate::{Place, commit, journal};
 use dragoman_store::{Backend, DocumentRecord, Durability, Journal, JournalOptions, StoreError, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn put_document(key: &str, json: &str) -> Write {
     Write::Document(document("shelf", key, json, 1))
@@ -256,6 +257,50 @@ pub async fn documents_are_written_with_the_rest_or_not_at_all(place: &impl Plac
     assert_eq!(backend.document("fleets", "shelf", "b").unwrap(), None);
     assert_eq!(backend.counter("fleets", "n").unwrap(), 1);
     assert_eq!(backend.cursor("fleets").unwrap(), None);
+}
+
+pub async fn readers_never_see_an_older_document_after_a_newer(place: &impl Place) {
+    let journal = journal(place);
+    let done = Arc::new(AtomicBool::new(false));
+    let write = |revision| {
+        vec![
+            Write::Document(document("shelf", "a", "{}", revision)),
+            Write::Profile(profile("lamp", "fleets", revision)),
+            counter("n", revision),
+            cursor(revision),
+        ]
+    };
+    journal.append(write(1)).unwrap();
+    let readers: Vec<_> = (0..4)
+        .map(|reader| {
+            let (journal, done) = (journal.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut newest = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let found = match reader {
+                        0 => journal.document("fleets", "shelf", "a").await.unwrap().unwrap().revision,
+                        1 => journal.profile(&dev("lamp"), "fleets").await.unwrap().unwrap().revision,
+                        2 => journal.counter("fleets", "n").await.unwrap(),
+                        _ => journal.cursor("fleets").await.unwrap().unwrap(),
+                    };
+                    assert!(found >= newest, "reader {reader}: {found} after {newest}");
+                    newest = found;
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for revision in 2..=400 {
+        let seq = journal.append(write(revision)).unwrap();
+        if revision % 3 == 0 {
+            journal.committed(seq).await.unwrap();
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    assert_eq!(journal.document("fleets", "shelf", "a").await.unwrap().unwrap().revision, 400);
 }
 
 /// What is read again and again does not go to the database, and what changes is not read from memory.

@@ -141,6 +141,7 @@ macro_rules! every_case_on {
                 indexes_are_built_in_steps
                 documents_are_written_with_the_rest_or_not_at_all
                 documents_and_profiles_are_read_from_memory
+                readers_never_see_an_older_document_after_a_newer
             }
             transitions {
                 lines_come_by_position_over_all_histories
