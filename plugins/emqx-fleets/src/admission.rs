@@ -10,7 +10,7 @@ use dragoman_plugin_sdk::{
 
 /// The client id names the thing; the password is that of the account `device/{device id}`. The platform documents no
 /// rule for the user name, so it is not looked at.
-pub(crate) fn authenticate(gateway: &dyn Gateway, session: &Session) -> Result<Verdict, Error> {
+pub(crate) fn authenticate(gateway: &impl Gateway, session: &Session) -> Result<Verdict, Error> {
     let Some(device) = thing_of(gateway, &session.client_id) else { return Ok(Verdict::NotMine) };
     let Some(name) = attribute(&device.aliases, NAME_ALIAS).filter(|name| is_topic_level(name)) else {
         let text = format!("device {} needs an alias {NAME_ALIAS} that can be a topic level to connect", device.id);
@@ -34,7 +34,7 @@ pub(crate) fn authenticate(gateway: &dyn Gateway, session: &Session) -> Result<V
 }
 
 /// By the client id it was registered with; a thing without one connects with its name.
-fn thing_of(gateway: &dyn Gateway, client_id: &str) -> Option<Device> {
+fn thing_of(gateway: &impl Gateway, client_id: &str) -> Option<Device> {
     gateway
         .resolve(CLIENT_ID_ALIAS, client_id)
         .or_else(|| {

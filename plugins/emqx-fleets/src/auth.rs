@@ -5,7 +5,7 @@ use dragoman_plugin_sdk::{Error, Gateway, Request, json};
 use std::collections::BTreeMap;
 
 /// Refuses a call without a valid key with 401 and one that its key does not permit with 403.
-pub(crate) fn authorize(gateway: &dyn Gateway, request: &Request) -> Result<(), Failure> {
+pub(crate) fn authorize(gateway: &impl Gateway, request: &Request) -> Result<(), Failure> {
     let presented = request.presented.as_ref().filter(|presented| presented.scheme == "basic");
     let Some(key) = presented.and_then(|presented| presented.account.as_deref()).filter(|key| !key.is_empty()) else {
         return Err(unauthorized());

@@ -6,7 +6,7 @@ use dragoman_plugin_sdk::http::json_response;
 use dragoman_plugin_sdk::{Error, Execution, Gateway, Response, State, outcome};
 
 /// Answers with the execution as it is once canceled: what was written in this call cannot be read in it.
-pub(crate) fn cancel(gateway: &dyn Gateway, mut execution: Execution) -> Result<Response, Failure> {
+pub(crate) fn cancel(gateway: &impl Gateway, mut execution: Execution) -> Result<Response, Failure> {
     if outcome::is_final(execution.state) {
         let status = view::status_of(execution.state);
         return Err(conflict(format!("execution {} has ended with {status}", execution.id)));

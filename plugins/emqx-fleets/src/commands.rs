@@ -16,7 +16,7 @@ pub(crate) const ROUTES: &[(&str, &str)] = &[
 ];
 
 /// Answers a call about commands.
-pub(crate) fn handle(gateway: &dyn Gateway, request: &Request) -> Result<Decision, Failure> {
+pub(crate) fn handle(gateway: &impl Gateway, request: &Request) -> Result<Decision, Failure> {
     let at = |pattern: &str| path_captures(pattern, &request.path).and_then(|found| found.into_iter().next());
     match request.method.as_str() {
         "POST" if request.path == "/api/v1/commands" => send::send(gateway, request),
@@ -32,7 +32,7 @@ pub(crate) fn handle(gateway: &dyn Gateway, request: &Request) -> Result<Decisio
 }
 
 /// Executions of other dialects do not exist for this one.
-fn find(gateway: &dyn Gateway, id: Option<String>) -> Result<Execution, Failure> {
+fn find(gateway: &impl Gateway, id: Option<String>) -> Result<Execution, Failure> {
     id.filter(|id| is_execution_id(id))
         .and_then(|id| gateway.execution(&id))
         .filter(|execution| execution.origin == NAME)

@@ -20,8 +20,8 @@ pub use answer::refusal_answer;
 pub use settings::{MqttAuthentication, NoSubscriber, Settings};
 
 use dragoman_plugin_sdk::{
-    Claim, Decision, Description, Device, Dialect, Dispatched, Error, Execution, Gateway, Message, Overflow, Queue,
-    Request, Response, Session, Settlement, Stage, Verdict, export_dialect,
+    Admission, Claim, Decision, Description, Device, Dispatched, Error, Execution, Gateway, Message, Northbound,
+    Overflow, Plugin, Queue, Request, Response, Session, Settlement, Southbound, Stage, Verdict, export_plugin,
 };
 
 /// The name under which the gateway knows this dialect.
@@ -34,7 +34,7 @@ pub const QUEUE_LIMIT: u32 = 100;
 #[derive(Clone, Copy, Debug)]
 pub struct Fleets;
 
-impl Dialect for Fleets {
+impl Plugin for Fleets {
     fn describe() -> Description {
         Description {
             name: NAME.to_owned(),
@@ -58,12 +58,16 @@ impl Dialect for Fleets {
             attributes: Vec::new(),
         }
     }
+}
 
-    fn authenticate(gateway: &dyn Gateway, session: &Session, _: u16, _: bool) -> Result<Verdict, Error> {
+impl Admission for Fleets {
+    fn authenticate(gateway: &impl Gateway, session: &Session, _: u16, _: bool) -> Result<Verdict, Error> {
         admission::authenticate(gateway, session)
     }
+}
 
-    fn handle_request(gateway: &dyn Gateway, request: &Request) -> Result<Decision, Error> {
+impl Northbound for Fleets {
+    fn handle_request(gateway: &impl Gateway, request: &Request) -> Result<Decision, Error> {
         let answered = auth::authorize(gateway, request).and_then(|()| match things::handle(gateway, request)? {
             Some(response) => Ok(Decision::Respond(response)),
             None => commands::handle(gateway, request),
@@ -71,18 +75,20 @@ impl Dialect for Fleets {
         answer::decide(answered)
     }
 
-    fn settled(_: &dyn Gateway, _: &str, settlements: &[Settlement]) -> Result<Response, Error> {
+    fn settled(_: &impl Gateway, _: &str, settlements: &[Settlement]) -> Result<Response, Error> {
         send::settled(settlements)
     }
+}
 
-    fn dispatch(gateway: &dyn Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
+impl Southbound for Fleets {
+    fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
         request::dispatch(gateway, device, execution)
     }
 
-    fn handle_message(gateway: &dyn Gateway, session: &Session, message: &Message) -> Result<(), Error> {
+    fn handle_message(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<(), Error> {
         response::handle(gateway, session, message);
         Ok(())
     }
 }
 
-export_dialect!(Fleets);
+export_plugin!(Fleets: admission, northbound, southbound);

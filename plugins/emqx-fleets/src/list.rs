@@ -73,7 +73,7 @@ pub(crate) struct Meta {
 }
 
 /// The newest commands first.
-pub(crate) fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure> {
+pub(crate) fn list(gateway: &impl Gateway, request: &Request) -> Result<Response, Failure> {
     let query = Query::parse(&request.query).ok_or_else(|| bad_request("the query is not percent-encoded UTF-8"))?;
     let paging = Paging::read(&query)?;
     let states = match query.first("status") {
@@ -105,7 +105,7 @@ pub(crate) fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response,
     Ok(json_response(200, &Listing { data, meta }))
 }
 
-fn read_page(gateway: &dyn Gateway, selection: &Selection, paging: Paging) -> Result<Vec<Box<RawValue>>, Failure> {
+fn read_page(gateway: &impl Gateway, selection: &Selection, paging: Paging) -> Result<Vec<Box<RawValue>>, Failure> {
     let (mut found, mut bytes, mut skip, mut after) = (Vec::new(), 0, paging.start(), None::<String>);
     loop {
         let wanted = (skip + paging.limit - found.len()).min(STEP);

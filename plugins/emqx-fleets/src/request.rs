@@ -27,7 +27,7 @@ struct Payloads<'a> {
 
 /// One message for each frame. The first attempt answers under the execution's own id; every other message has a fresh
 /// one, so that a late answer never ends a later attempt.
-pub(crate) fn dispatch(gateway: &dyn Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
+pub(crate) fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
     let settings = Settings::read(gateway)?;
     let Some(name) = attribute(&device.aliases, NAME_ALIAS).filter(|name| is_topic_level(name)) else {
         let text = format!("device {} has no alias {NAME_ALIAS} that can be a topic level", device.id);

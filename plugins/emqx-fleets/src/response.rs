@@ -14,14 +14,14 @@ pub(crate) const FILTER: &str = "$emqx/commands/things/+/executions/+/response";
 const PATTERN: &str = "$emqx/commands/things/{name}/executions/{execution}/response";
 
 /// Reports the answer. What is no answer is dropped with a line in the log, and the execution stays as it is.
-pub(crate) fn handle(gateway: &dyn Gateway, session: &Session, message: &Message) {
+pub(crate) fn handle(gateway: &impl Gateway, session: &Session, message: &Message) {
     if let Err(why) = report(gateway, session, message) {
         let text = format!("dropped a message of client {} on {}: {why}", session.client_id, message.topic);
         gateway.log(Severity::Warn, &text);
     }
 }
 
-fn report(gateway: &dyn Gateway, session: &Session, message: &Message) -> Result<(), String> {
+fn report(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<(), String> {
     let captures = route::captures(PATTERN, &message.topic).ok_or("it is no topic of a response")?;
     let [name, key] = captures.as_slice() else { return Err("it is no topic of a response".to_owned()) };
     let reporter = gateway

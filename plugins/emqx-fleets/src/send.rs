@@ -6,7 +6,8 @@ use crate::thing::Thing;
 use crate::view::{self, Context};
 use dragoman_plugin_sdk::http::{body_text, json_response};
 use dragoman_plugin_sdk::{
-    Command, Decision, Error, Gateway, Intent, Invocation, Request, Response, Settlement, Stage, Wait, WhenAway, json,
+    Decision, Error, Gateway, Intent, Invocation, Request, Response, Settlement, Stage, Submission, Wait, WhenAway,
+    json,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -42,7 +43,7 @@ struct Wanted {
 }
 
 /// Submits the command and waits until it is durable.
-pub(crate) fn send(gateway: &dyn Gateway, request: &Request) -> Result<Decision, Failure> {
+pub(crate) fn send(gateway: &impl Gateway, request: &Request) -> Result<Decision, Failure> {
     let settings = Settings::read(gateway)?;
     let wanted = read(body_text(&request.body).unwrap_or_default(), &settings)?;
     let thing =
@@ -60,7 +61,7 @@ pub(crate) fn send(gateway: &dyn Gateway, request: &Request) -> Result<Decision,
         action: wanted.action.clone(),
         ttl: wanted.ttl_s,
     };
-    let mut command = Command::new(thing.device.id, intent);
+    let mut command = Submission::new(thing.device.id, intent);
     command.context = Some(serde_json::to_string(&context).map_err(|error| Error::Internal(error.to_string()))?);
     command.labels = vec![(ACTION_LABEL.to_owned(), wanted.action)];
     command.ttl_ms = Some(wanted.ttl_s.saturating_mul(1_000));

@@ -59,7 +59,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Reads what the operator set.
-    pub fn read(gateway: &dyn Gateway) -> Result<Self, Error> {
+    pub fn read(gateway: &impl Gateway) -> Result<Self, Error> {
         json::parse_object(&gateway.settings())
             .map_err(|broken| Error::Internal(format!("the settings of {} do not fit: {}", crate::NAME, broken.text())))
     }

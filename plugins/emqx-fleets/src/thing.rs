@@ -40,7 +40,7 @@ impl Thing {
     }
 
     /// By UUID, by name, or by the gateway's own id of the device.
-    pub(crate) fn find(gateway: &dyn Gateway, id_or_name: &str) -> Option<Self> {
+    pub(crate) fn find(gateway: &impl Gateway, id_or_name: &str) -> Option<Self> {
         gateway
             .resolve(ID_ALIAS, id_or_name)
             .or_else(|| gateway.resolve(NAME_ALIAS, id_or_name))

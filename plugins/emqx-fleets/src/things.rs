@@ -26,7 +26,7 @@ const SCAN_MAX: usize = 2_000;
 const SCAN_STEP: usize = 250;
 
 /// Answers a call about things; `None` where the call is about something else.
-pub(crate) fn handle(gateway: &dyn Gateway, request: &Request) -> Result<Option<Response>, Failure> {
+pub(crate) fn handle(gateway: &impl Gateway, request: &Request) -> Result<Option<Response>, Failure> {
     if !request.path.starts_with("/api/v1/things") {
         return Ok(None);
     }
@@ -51,7 +51,7 @@ struct NewThing {
     tags: Value,
 }
 
-fn create(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure> {
+fn create(gateway: &impl Gateway, request: &Request) -> Result<Response, Failure> {
     let (name, profile) = read_new(body_text(&request.body).unwrap_or_default())?;
     let client_id = profile.mqtt_client_id.clone().unwrap_or_default();
     if gateway.resolve(NAME_ALIAS, &name).is_some() {
@@ -130,7 +130,7 @@ fn read_tags(value: &Value) -> Option<Vec<String>> {
     Some(tags)
 }
 
-fn get(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure> {
+fn get(gateway: &impl Gateway, request: &Request) -> Result<Response, Failure> {
     let found = path_captures("/api/v1/things/{id}", &request.path)
         .and_then(|captures| captures.into_iter().next())
         .and_then(|id| Thing::find(gateway, &id));
@@ -142,7 +142,7 @@ fn get(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure> {
 
 /// Things are found by reading devices in the order of their ids, because devices of other dialects that carry a Fleets
 /// name are things too. `count` is told where the end was reached on the way.
-fn list(gateway: &dyn Gateway, request: &Request) -> Result<Response, Failure> {
+fn list(gateway: &impl Gateway, request: &Request) -> Result<Response, Failure> {
     let query = Query::parse(&request.query).ok_or_else(|| bad_request("the query is not percent-encoded UTF-8"))?;
     let paging = Paging::read(&query)?;
     let labels: Vec<_> = query.first("tagName").map(|tag| (TAG_LABEL.to_owned(), tag.to_owned())).into_iter().collect();

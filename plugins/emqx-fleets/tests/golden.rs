@@ -3,8 +3,8 @@
 
 use dragoman_plugin_sdk::testing::{Fake, Transcript, ended, ended_by_host, execution, request, session};
 use dragoman_plugin_sdk::{
-    Command, Decision, Dialect, Execution, Gateway, Intent, Invocation, Message, Outcome, Payload, Presented, Property,
-    Reason, Request, Settlement, State,
+    Admission, Decision, Execution, Gateway, Intent, Invocation, Message, Northbound, Outcome, Payload, Presented,
+    Property, Reason, Request, Settlement, Southbound, State, Submission,
 };
 use emqx_fleets::{Fleets, NAME};
 
@@ -245,7 +245,7 @@ fn attempts_and_frames_have_keys_of_their_own() {
     record.frames = vec![invoke("unlock"), Intent::Write(vec![write])];
     transcript.section("two frames").attempt(&record).dispatched(&Fleets::dispatch(&fake, &device, &record));
 
-    let mut foreign = execution("f-1", "huawei-iotda", Command::new("dev-1", invoke("ON_OFF")), NOW_MS - 9_500);
+    let mut foreign = execution("f-1", "huawei-iotda", Submission::new("dev-1", invoke("ON_OFF")), NOW_MS - 9_500);
     foreign.context = Some(r#"{"command_id":"not for us"}"#.to_owned());
     foreign.attempt = 1;
     transcript.section("a command of another dialect, 9.5 s old").attempt(&foreign);

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use dragoman_plugin_sdk::testing::{Fake, execution, request};
-use dragoman_plugin_sdk::{Command, Decision, Dialect, Intent, Invocation, Payload, Presented};
+use dragoman_plugin_sdk::{Decision, Intent, Invocation, Northbound, Payload, Presented, Submission};
 use emqx_fleets::{Fleets, NAME};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn with_executions(count: usize, params: &str) -> Fake {
     let mut fake = gateway();
     let invocation = Invocation { service: None, action: "a".to_owned(), params: params.to_owned() };
     for number in 0..count {
-        let command = Command::new("d", Intent::Invoke(invocation.clone()));
+        let command = Submission::new("d", Intent::Invoke(invocation.clone()));
         fake.executions.push(execution(&format!("e-{number:03}"), NAME, command, 0));
     }
     fake

@@ -8,7 +8,7 @@ use dragoman_plugin_sdk::{ConnectRefusal, Device, Error, Gateway, Grant, Session
 
 /// The user name names the device. One that is not known may be another dialect's client; one that is known must show
 /// a client id and a password as the platform asks for.
-pub(crate) fn authenticate(gateway: &dyn Gateway, session: &Session, keep_alive_s: u16) -> Result<Verdict, Error> {
+pub(crate) fn authenticate(gateway: &impl Gateway, session: &Session, keep_alive_s: u16) -> Result<Verdict, Error> {
     let device_id = session.username.as_deref().filter(|name| name.len() <= LENGTH_MAX && is_device_id(name));
     let known = device_id.and_then(|device_id| Some((device_id, gateway.resolve(ID_ALIAS, device_id)?)));
     match known.filter(|(_, device)| device.dialect == NAME) {
@@ -18,7 +18,7 @@ pub(crate) fn authenticate(gateway: &dyn Gateway, session: &Session, keep_alive_
 }
 
 fn check(
-    gateway: &dyn Gateway,
+    gateway: &impl Gateway,
     session: &Session,
     keep_alive_s: u16,
     device_id: &str,

@@ -21,7 +21,7 @@ enum Projects {
 }
 
 /// Refuses a call without a token for that project.
-pub(crate) fn authorize(gateway: &dyn Gateway, request: &Request, project: &str) -> Result<(), Failure> {
+pub(crate) fn authorize(gateway: &impl Gateway, request: &Request, project: &str) -> Result<(), Failure> {
     if request.presented.as_ref().is_none_or(|presented| presented.scheme != TOKEN_HEADER) {
         return Err(ApiError::authentication().into());
     }

@@ -7,7 +7,7 @@ use crate::{ID_ALIAS, UNNAMED_ACTION, auth};
 use dragoman_plugin_sdk::http::body_text;
 use dragoman_plugin_sdk::json::Broken;
 use dragoman_plugin_sdk::{
-    Command, Decision, Error, Gateway, Intent, Invocation, Request, Stage, Wait, WhenAway, json, route,
+    Decision, Error, Gateway, Intent, Invocation, Request, Stage, Submission, Wait, WhenAway, json, route,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,7 +36,7 @@ struct Body {
 }
 
 /// Submits the command and waits for its end. What the platform does not know in the body is not looked at.
-pub(crate) fn handle(gateway: &dyn Gateway, request: &Request) -> Result<Decision, Failure> {
+pub(crate) fn handle(gateway: &impl Gateway, request: &Request) -> Result<Decision, Failure> {
     let captures = route::path_captures(PATH, &request.path)
         .ok_or_else(|| ApiError::input("The path is not percent-encoded UTF-8."))?;
     let [project, device_id] = captures.as_slice() else {
@@ -52,7 +52,7 @@ pub(crate) fn handle(gateway: &dyn Gateway, request: &Request) -> Result<Decisio
 
     let context = Context { command_id: gateway.new_id(), request_id: request.request_id.clone() };
     let context = serde_json::to_string(&context).map_err(|error| Error::Internal(error.to_string()))?;
-    let mut command = Command::new(device.id, Intent::Invoke(invocation));
+    let mut command = Submission::new(device.id, Intent::Invoke(invocation));
     command.context = Some(context.clone());
     command.ttl_ms = Some(Settings::read(gateway)?.sync_time_out_s.saturating_mul(1_000));
     command.succeeds_at = Some(Stage::Ended);

@@ -38,7 +38,7 @@ struct GetProperties<'a> {
 }
 
 /// One message for each frame, to the session of the device or of its gateway, under a fresh request id.
-pub(crate) fn dispatch(gateway: &dyn Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
+pub(crate) fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
     let settings = Settings::read(gateway)?;
     let holder = match &device.parent {
         None => Some(device.clone()),

@@ -18,8 +18,8 @@ pub use client_id::{ClientId, mac_steps};
 pub use settings::Settings;
 
 use dragoman_plugin_sdk::{
-    Claim, Decision, Description, Device, Dialect, Dispatched, Error, Execution, Gateway, Message, Overflow, Queue,
-    Request, Response, Session, Settlement, Stage, Verdict, export_dialect,
+    Admission, Claim, Decision, Description, Device, Dispatched, Error, Execution, Gateway, Message, Northbound,
+    Overflow, Plugin, Queue, Request, Response, Session, Settlement, Southbound, Stage, Verdict, export_plugin,
 };
 
 /// The name under which the gateway knows this dialect.
@@ -41,7 +41,7 @@ pub const QUEUE_LIMIT: u32 = 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Iotda;
 
-impl Dialect for Iotda {
+impl Plugin for Iotda {
     fn describe() -> Description {
         Description {
             name: NAME.to_owned(),
@@ -65,12 +65,16 @@ impl Dialect for Iotda {
             attributes: Vec::new(),
         }
     }
+}
 
-    fn authenticate(gateway: &dyn Gateway, session: &Session, keep_alive_s: u16, _: bool) -> Result<Verdict, Error> {
+impl Admission for Iotda {
+    fn authenticate(gateway: &impl Gateway, session: &Session, keep_alive_s: u16, _: bool) -> Result<Verdict, Error> {
         admission::authenticate(gateway, session, keep_alive_s)
     }
+}
 
-    fn handle_request(gateway: &dyn Gateway, request: &Request) -> Result<Decision, Error> {
+impl Northbound for Iotda {
+    fn handle_request(gateway: &impl Gateway, request: &Request) -> Result<Decision, Error> {
         match command::handle(gateway, request) {
             Ok(decision) => Ok(decision),
             Err(answer::Failure::Answer(error)) => Ok(Decision::Respond(error.response(&request.request_id))),
@@ -78,18 +82,20 @@ impl Dialect for Iotda {
         }
     }
 
-    fn settled(_: &dyn Gateway, context: &str, settlements: &[Settlement]) -> Result<Response, Error> {
+    fn settled(_: &impl Gateway, context: &str, settlements: &[Settlement]) -> Result<Response, Error> {
         settled::settled(context, settlements)
     }
+}
 
-    fn dispatch(gateway: &dyn Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
+impl Southbound for Iotda {
+    fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Execution) -> Result<Dispatched, Error> {
         downlink::dispatch(gateway, device, execution)
     }
 
-    fn handle_message(gateway: &dyn Gateway, session: &Session, message: &Message) -> Result<(), Error> {
+    fn handle_message(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<(), Error> {
         uplink::handle(gateway, session, message);
         Ok(())
     }
 }
 
-export_dialect!(Iotda);
+export_plugin!(Iotda: admission, northbound, southbound);

@@ -16,7 +16,7 @@ const RESPONSE_BYTES_MAX: usize = 15 * 1_024;
 pub(crate) const RESULT_CODE: &str = "RESULT_CODE_";
 
 /// Reports a response. What is no response is dropped with a line in the log, and the execution stays as it is.
-pub(crate) fn handle(gateway: &dyn Gateway, session: &Session, message: &Message) {
+pub(crate) fn handle(gateway: &impl Gateway, session: &Session, message: &Message) {
     let topic = &message.topic;
     match Kind::of_response(topic) {
         None => gateway.log(Severity::Debug, &format!("nothing to do for a message on {topic}")),
@@ -30,7 +30,7 @@ pub(crate) fn handle(gateway: &dyn Gateway, session: &Session, message: &Message
 }
 
 fn report(
-    gateway: &dyn Gateway,
+    gateway: &impl Gateway,
     session: &Session,
     kind: Kind,
     (device_id, request_id): (&str, &str),

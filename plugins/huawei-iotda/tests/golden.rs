@@ -3,8 +3,8 @@
 
 use dragoman_plugin_sdk::testing::{Deed, Fake, Transcript, ended, ended_by_host, execution, request, session};
 use dragoman_plugin_sdk::{
-    Command, Decision, Dialect, Error, Execution, Gateway, Intent, Invocation, Message, Outcome, Payload, Presented,
-    PropertyName, Reason, Report, Request, Settlement, State,
+    Admission, Decision, Error, Execution, Gateway, Intent, Invocation, Message, Northbound, Outcome, Payload,
+    Presented, PropertyName, Reason, Report, Request, Settlement, Southbound, State, Submission,
 };
 use huawei_iotda::{Iotda, NAME};
 
@@ -187,7 +187,7 @@ fn a_gateway_carries_what_is_for_its_sub_devices() {
     record.frames = vec![Intent::Read(vec![asked])];
     transcript.section("a read").attempt(&record).dispatched(&Iotda::dispatch(&fake, &device, &record));
     let invoke = Invocation { service: None, action: "setTemperature".to_owned(), params: "null".to_owned() };
-    let foreign = execution("f-1", "emqx-fleets", Command::new("dev-2", Intent::Invoke(invoke)), NOW_MS);
+    let foreign = execution("f-1", "emqx-fleets", Submission::new("dev-2", Intent::Invoke(invoke)), NOW_MS);
     transcript.section("a command of another dialect").attempt(&foreign);
     transcript.dispatched(&Iotda::dispatch(&fake, &device, &foreign));
     fake.add_device("dev-3", NAME, &[("fleets.name", "x")]);

@@ -1,9 +1,8 @@
 //! The steps of `setLevel`, as a function of the step before and its reply.
 
 use crate::params::SetLevel;
-use dragoman_handler_sdk::{
-    Error, Intent, Invocation, Outcome, Plan, Reason, Reply, Step, device_code, device_text, reason,
-};
+use dragoman_plugin_sdk::outcome::{device_code, device_text, reason};
+use dragoman_plugin_sdk::{Error, Intent, Invocation, Outcome, Plan, Reason, Reply, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

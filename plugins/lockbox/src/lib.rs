@@ -5,7 +5,9 @@
 mod conversation;
 mod params;
 
-use dragoman_handler_sdk::{Command, Description, Device, Error, Handler, Intent, Reply, Stage, Step, export_handler};
+use dragoman_plugin_sdk::{
+    Command, Description, Device, Error, Handler, Intent, Plugin, Reply, Stage, Step, export_plugin,
+};
 
 /// The name under which the gateway knows this handler.
 pub const NAME: &str = "lockbox";
@@ -14,7 +16,7 @@ pub const NAME: &str = "lockbox";
 #[derive(Clone, Copy, Debug)]
 pub struct Lockbox;
 
-impl Handler for Lockbox {
+impl Plugin for Lockbox {
     fn describe() -> Description {
         Description {
             name: NAME.to_owned(),
@@ -28,7 +30,9 @@ impl Handler for Lockbox {
             attributes: Vec::new(),
         }
     }
+}
 
+impl Handler for Lockbox {
     fn commands() -> Vec<Command> {
         vec![Command {
             name: params::SET_LEVEL.to_owned(),
@@ -46,4 +50,4 @@ impl Handler for Lockbox {
     }
 }
 
-export_handler!(Lockbox);
+export_plugin!(Lockbox: handler);

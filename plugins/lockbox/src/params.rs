@@ -1,6 +1,6 @@
 //! The parameters of `setLevel`.
 
-use dragoman_handler_sdk::{Intent, Invocation};
+use dragoman_plugin_sdk::{Intent, Invocation};
 use serde::Deserialize;
 use serde_json::Value;
 

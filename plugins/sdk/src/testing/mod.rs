@@ -10,8 +10,9 @@ pub use records::{ended, ended_by_host, execution, request, session};
 pub use transcript::Transcript;
 
 use crate::{
-    Attributes, Command, Correlation, Device, Error, Execution, Gateway, Identity, MacStep, Page, Registration, Report,
-    Selection, Severity, outcome,
+    Attributes, Correlation, Device, Document, Encoding, Error, Event, Execution, Gateway, Identity, MacStep, Message,
+    Page, Policy, Question, Readers, Reason, Registration, Report, Selection, Session, Severity, Start, Submission,
+    Subscription, outcome,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,13 +21,41 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deed {
     /// It submitted this command; the id it was given.
-    Submitted(String, Box<Command>),
+    Submitted(String, Box<Submission>),
     /// It ended an execution as canceled.
     Canceled(String),
     /// It reported about a correlation.
     Told(Correlation, Report, Attributes),
+    /// It vouched for a report about an execution.
+    ToldFor(String, Report, Attributes),
+    /// It said that an attempt came to nothing.
+    AttemptFailed(Correlation, Reason, Attributes),
+    /// It added to the history of an execution.
+    Noted(String, String),
+    /// It labelled an execution.
+    Labelled(String, String, String),
     /// It wrote its record about a device.
     PutProfile(String, String, u64),
+    /// It changed the record of a device.
+    UpdatedDevice(String, Registration),
+    /// It removed a device.
+    RemovedDevice(String),
+    /// It published a message that is no dispatch.
+    Published(Readers, Message),
+    /// It asked for an HTTP request: target, method, path, headers, body.
+    Requested(String, String, String, Attributes, Option<String>),
+    /// It told what a device said.
+    Emitted(Event),
+    /// It asked a device's handler.
+    Asked(String, Question),
+    /// It changed what a session may do.
+    SetPolicy(String, Option<String>, Policy),
+    /// It asked for a replay: session, tag, labels, start, limit, live.
+    Followed(String, String, Attributes, Start, u32, bool),
+    /// It ended a replay.
+    Unfollowed(String, Option<String>),
+    /// It closed a session.
+    Closed(String),
 }
 
 /// The gateway that a test made up.
@@ -50,6 +79,20 @@ pub struct Fake {
     pub tell_error: Option<Error>,
     /// What the plugin asked `verify_mac` for.
     pub mac_steps: RefCell<Vec<MacStep>>,
+    /// Documents by collection and key; a put or a remove changes them at once.
+    pub documents: RefCell<BTreeMap<(String, String), Document>>,
+    /// Fields that `documents` may name, as `describe` declares them: `collection.field`.
+    pub indexes: Vec<String>,
+    /// Counters of `next_number`: the last value given.
+    pub counters: RefCell<BTreeMap<String, u64>>,
+    /// Live sessions by id, with what they subscribed to.
+    pub sessions: RefCell<BTreeMap<String, (Session, Vec<Subscription>)>>,
+    /// What devices' sessions subscribed to, by device.
+    pub device_subscriptions: BTreeMap<String, Vec<Subscription>>,
+    /// Notes about sessions; a put changes them at once.
+    pub notes: RefCell<BTreeMap<String, String>>,
+    /// Targets of HTTP requests that the operator configured.
+    pub targets: Vec<String>,
     /// What the plugin did, in order.
     pub deeds: RefCell<Vec<Deed>>,
     /// What the plugin logged.
@@ -83,10 +126,10 @@ impl Fake {
     }
 
     /// The only command that was submitted, with its id.
-    pub fn submitted(&self) -> Option<(String, Command)> {
+    pub fn submitted(&self) -> Option<(String, Submission)> {
         let deeds = self.deeds.borrow();
         let mut all = deeds.iter().filter_map(|deed| match deed {
-            Deed::Submitted(id, command) => Some((id.clone(), Command::clone(command))),
+            Deed::Submitted(id, command) => Some((id.clone(), Submission::clone(command))),
             _ => None,
         });
         all.next().filter(|_| all.next().is_none())
@@ -96,6 +139,25 @@ impl Fake {
         let mut devices = self.devices.borrow_mut();
         let place = devices.partition_point(|known| known.id < device.id);
         devices.insert(place, device);
+    }
+
+    fn found_documents(&self, collection: &str, fields: &[(String, String)]) -> Result<Vec<Document>, Error> {
+        if let Some((field, _)) =
+            fields.iter().find(|(field, _)| !self.indexes.contains(&format!("{collection}.{field}")))
+        {
+            return Err(Error::Invalid(format!("{collection}.{field} is not declared as an index")));
+        }
+        let documents = self.documents.borrow();
+        let fits = |document: &Document| {
+            let value: serde_json::Value = serde_json::from_str(&document.value).unwrap_or_default();
+            fields.iter().all(|(field, wanted)| match value.get(field) {
+                Some(serde_json::Value::String(text)) => text == wanted,
+                Some(other) => format!("{other}") == *wanted,
+                None => false,
+            })
+        };
+        let of_it = documents.iter().filter(|((of, _), _)| of == collection).map(|(_, document)| document.clone());
+        Ok(of_it.filter(fits).collect())
     }
 
     fn selected(&self, what: &Selection) -> Vec<&Execution> {
@@ -170,7 +232,7 @@ impl Gateway for Fake {
         self.deeds.borrow_mut().push(Deed::PutProfile(id.to_owned(), profile.to_owned(), revision));
         Ok(())
     }
-    fn submit(&self, command: Command) -> String {
+    fn submit(&self, command: Submission) -> String {
         let id = self.new_id();
         self.deeds.borrow_mut().push(Deed::Submitted(id.clone(), Box::new(command)));
         id
@@ -179,12 +241,7 @@ impl Gateway for Fake {
         self.executions.iter().find(|execution| execution.id == id).cloned()
     }
     fn executions(&self, what: &Selection, after: Option<&str>, limit: u32) -> Page {
-        let all = self.selected(what);
-        let from = after.and_then(|after| after.parse::<usize>().ok()).unwrap_or(0);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let items: Vec<_> = all.iter().skip(from).take(limit).map(|execution| (*execution).clone()).collect();
-        let next = from + items.len();
-        Page { items, next: (next < all.len()).then(|| next.to_string()) }
+        page(&self.selected(what), after, limit)
     }
     fn count(&self, what: &Selection) -> u64 {
         u64::try_from(self.selected(what).len()).unwrap_or(u64::MAX)
@@ -216,4 +273,237 @@ impl Gateway for Fake {
         self.mac_steps.borrow_mut().extend(steps.iter().cloned());
         self.mac.clone().unwrap_or_else(|| Err(Error::NotFound("no such account".to_owned())))
     }
+    fn update_device(&self, id: &str, what: &Registration, revision: u64) -> Result<(), Error> {
+        let mut devices = self.devices.borrow_mut();
+        let device = devices.iter_mut().find(|device| device.id == id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        if device.revision != revision {
+            return Err(Error::Conflict(format!("{id} is at revision {}, not {revision}", device.revision)));
+        }
+        device.revision += 1;
+        device.profile = Some(what.profile.clone());
+        device.handler.clone_from(&what.handler);
+        device.parent.clone_from(&what.parent);
+        device.aliases.clone_from(&what.aliases);
+        device.labels.clone_from(&what.labels);
+        self.deeds.borrow_mut().push(Deed::UpdatedDevice(id.to_owned(), what.clone()));
+        Ok(())
+    }
+    fn remove_device(&self, id: &str) -> Result<(), Error> {
+        let mut devices = self.devices.borrow_mut();
+        let place = devices.iter().position(|device| device.id == id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        devices.remove(place);
+        self.deeds.borrow_mut().push(Deed::RemovedDevice(id.to_owned()));
+        Ok(())
+    }
+    fn add_alias(&self, id: &str, namespace: &str, name: &str) -> Result<(), Error> {
+        if self.resolve(namespace, name).is_some() {
+            return Err(Error::Conflict(format!("{namespace} {name} is taken")));
+        }
+        let mut devices = self.devices.borrow_mut();
+        let device = devices.iter_mut().find(|device| device.id == id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        device.aliases.push((namespace.to_owned(), name.to_owned()));
+        Ok(())
+    }
+    fn count_devices(&self, labels: &[(String, String)]) -> u64 {
+        let carries = |device: &&Device| labels.iter().all(|label| device.labels.contains(label));
+        u64::try_from(self.devices.borrow().iter().filter(carries).count()).unwrap_or(u64::MAX)
+    }
+    fn executions_between(
+        &self,
+        what: &Selection,
+        since: Option<u64>,
+        before: Option<u64>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Page {
+        let all: Vec<_> = self
+            .selected(what)
+            .into_iter()
+            .filter(|execution| since.is_none_or(|since| execution.created_ms >= since))
+            .filter(|execution| before.is_none_or(|before| execution.created_ms < before))
+            .collect();
+        page(&all, after, limit)
+    }
+    fn execution_by_alias(&self, device: &str, alias: &str) -> Option<Execution> {
+        let is_it = |execution: &&Execution| execution.device == device && execution.alias.as_deref() == Some(alias);
+        self.executions.iter().find(is_it).cloned()
+    }
+    fn open_executions(&self, device: &str) -> Vec<Execution> {
+        let is_it = |execution: &&Execution| execution.device == device && !outcome::is_final(execution.state);
+        self.executions.iter().filter(is_it).cloned().collect()
+    }
+    fn tell_for(&self, id: &str, what: &Report, attributes: &[(String, String)]) -> Result<(), Error> {
+        if let Some(error) = &self.tell_error {
+            return Err(error.clone());
+        }
+        self.deeds.borrow_mut().push(Deed::ToldFor(id.to_owned(), what.clone(), attributes.to_vec()));
+        Ok(())
+    }
+    fn attempt_failed(&self, about: &Correlation, why: &Reason, attributes: &[(String, String)]) -> Result<(), Error> {
+        if let Some(error) = &self.tell_error {
+            return Err(error.clone());
+        }
+        self.deeds.borrow_mut().push(Deed::AttemptFailed(about.clone(), why.clone(), attributes.to_vec()));
+        Ok(())
+    }
+    fn note(&self, id: &str, note: &str) -> Result<(), Error> {
+        self.deeds.borrow_mut().push(Deed::Noted(id.to_owned(), note.to_owned()));
+        Ok(())
+    }
+    fn set_label(&self, id: &str, name: &str, value: &str) -> Result<(), Error> {
+        self.deeds.borrow_mut().push(Deed::Labelled(id.to_owned(), name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+    fn check_password(&self, account: &str, password: &str) -> Result<Identity, Error> {
+        match self.accounts.get(account) {
+            Some((secret, rights)) if secret == password => {
+                Ok(Identity { account: account.to_owned(), rights: rights.clone() })
+            }
+            _ => Err(Error::Denied("it does not fit".to_owned())),
+        }
+    }
+    fn sign_jwt(&self, key: &str, _: Encoding, claims: &str) -> Result<String, Error> {
+        if !self.accounts.contains_key(key) {
+            return Err(Error::NotFound(format!("no account {key}")));
+        }
+        Ok(format!("jwt:{key}:{claims}"))
+    }
+    fn verify_jwt(&self, key: &str, _: Encoding, token: Option<&str>) -> Result<String, Error> {
+        let denied = || Error::Denied("no token of this key".to_owned());
+        let token = token.or(self.presented.as_deref()).ok_or_else(denied)?;
+        token.strip_prefix(&format!("jwt:{key}:")).map(str::to_owned).ok_or_else(denied)
+    }
+    fn document(&self, collection: &str, key: &str) -> Option<Document> {
+        self.documents.borrow().get(&(collection.to_owned(), key.to_owned())).cloned()
+    }
+    fn documents(
+        &self,
+        collection: &str,
+        fields: &[(String, String)],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error> {
+        let limit = usize::try_from(limit.min(1_000)).unwrap_or(1_000);
+        let mut found = self.found_documents(collection, fields)?;
+        found.retain(|document| after.is_none_or(|after| document.key.as_str() > after));
+        found.truncate(limit);
+        Ok(found)
+    }
+    fn count_documents(&self, collection: &str, fields: &[(String, String)]) -> Result<u64, Error> {
+        Ok(u64::try_from(self.found_documents(collection, fields)?.len()).unwrap_or(u64::MAX))
+    }
+    fn put_document(&self, collection: &str, key: &str, value: &str, revision: u64) -> Result<(), Error> {
+        let mut documents = self.documents.borrow_mut();
+        let place = (collection.to_owned(), key.to_owned());
+        let newest = documents.get(&place).map_or(0, |document| document.revision);
+        if newest != revision {
+            return Err(Error::Conflict(format!("{collection} {key} is at revision {newest}, not {revision}")));
+        }
+        let document = Document { key: key.to_owned(), value: value.to_owned(), revision: revision + 1 };
+        documents.insert(place, document);
+        Ok(())
+    }
+    fn remove_document(&self, collection: &str, key: &str, revision: u64) -> Result<(), Error> {
+        let mut documents = self.documents.borrow_mut();
+        let place = (collection.to_owned(), key.to_owned());
+        match documents.get(&place) {
+            None => Err(Error::NotFound(format!("{collection} {key}"))),
+            Some(document) if document.revision != revision => {
+                Err(Error::Conflict(format!("{collection} {key} is at revision {}", document.revision)))
+            }
+            Some(_) => {
+                documents.remove(&place);
+                Ok(())
+            }
+        }
+    }
+    fn next_number(&self, counter: &str) -> u64 {
+        let mut counters = self.counters.borrow_mut();
+        let value = counters.entry(counter.to_owned()).or_default();
+        *value += 1;
+        *value
+    }
+    fn session(&self, id: &str) -> Option<Session> {
+        self.sessions.borrow().get(id).map(|(session, _)| session.clone())
+    }
+    fn subscriptions(&self, session: &str) -> Vec<Subscription> {
+        self.sessions.borrow().get(session).map(|(_, subscriptions)| subscriptions.clone()).unwrap_or_default()
+    }
+    fn device_subscriptions(&self, device: &str) -> Option<Vec<Subscription>> {
+        self.device_subscriptions.get(device).cloned()
+    }
+    fn notes(&self, session: &str) -> Option<String> {
+        self.notes.borrow().get(session).cloned()
+    }
+    fn put_notes(&self, session: &str, notes: &str) -> Result<(), Error> {
+        self.notes.borrow_mut().insert(session.to_owned(), notes.to_owned());
+        Ok(())
+    }
+    fn set_policy(&self, session: &str, principal: Option<&str>, policy: &Policy) -> Result<(), Error> {
+        let deed = Deed::SetPolicy(session.to_owned(), principal.map(str::to_owned), policy.clone());
+        self.deeds.borrow_mut().push(deed);
+        Ok(())
+    }
+    fn follow(
+        &self,
+        session: &str,
+        tag: &str,
+        labels: &[(String, String)],
+        start: &Start,
+        limit: u32,
+        live: bool,
+    ) -> Result<(), Error> {
+        let deed = Deed::Followed(session.to_owned(), tag.to_owned(), labels.to_vec(), *start, limit, live);
+        self.deeds.borrow_mut().push(deed);
+        Ok(())
+    }
+    fn unfollow(&self, session: &str, tag: Option<&str>) -> Result<(), Error> {
+        self.deeds.borrow_mut().push(Deed::Unfollowed(session.to_owned(), tag.map(str::to_owned)));
+        Ok(())
+    }
+    fn close(&self, session: &str) -> Result<(), Error> {
+        self.deeds.borrow_mut().push(Deed::Closed(session.to_owned()));
+        Ok(())
+    }
+    fn publish(&self, to: &Readers, message: &Message) -> Result<(), Error> {
+        self.deeds.borrow_mut().push(Deed::Published(to.clone(), message.clone()));
+        Ok(())
+    }
+    fn request(
+        &self,
+        target: &str,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: Option<&str>,
+    ) -> Result<(), Error> {
+        if !self.targets.iter().any(|known| known == target) {
+            return Err(Error::NotFound(format!("no target {target} is configured")));
+        }
+        let deed = Deed::Requested(
+            target.to_owned(),
+            method.to_owned(),
+            path.to_owned(),
+            headers.to_vec(),
+            body.map(str::to_owned),
+        );
+        self.deeds.borrow_mut().push(deed);
+        Ok(())
+    }
+    fn emit(&self, event: &Event) -> Result<(), Error> {
+        self.deeds.borrow_mut().push(Deed::Emitted(event.clone()));
+        Ok(())
+    }
+    fn ask(&self, device: &str, question: &Question) {
+        self.deeds.borrow_mut().push(Deed::Asked(device.to_owned(), question.clone()));
+    }
+}
+
+/// A page of those, behind a cursor that counts them.
+fn page(all: &[&Execution], after: Option<&str>, limit: u32) -> Page {
+    let from = after.and_then(|after| after.parse::<usize>().ok()).unwrap_or(0);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let items: Vec<_> = all.iter().skip(from).take(limit).map(|execution| (*execution).clone()).collect();
+    let next = from + items.len();
+    Page { items, next: (next < all.len()).then(|| next.to_string()) }
 }

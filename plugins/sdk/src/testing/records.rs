@@ -1,9 +1,9 @@
 //! Makers of the records that a test hands to a plugin.
 
-use crate::{Attributes, Command, Execution, Outcome, Payload, Request, Session, State, outcome};
+use crate::{Attributes, Execution, Outcome, Payload, Request, Session, State, Submission, outcome};
 
 /// The record of an accepted command, as `settled` and `dispatch` see it.
-pub fn execution(id: &str, origin: &str, command: Command, now_ms: u64) -> Execution {
+pub fn execution(id: &str, origin: &str, command: Submission, now_ms: u64) -> Execution {
     Execution {
         id: id.to_owned(),
         device: command.device,

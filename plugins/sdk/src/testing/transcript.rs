@@ -2,8 +2,8 @@
 
 use super::{Deed, Fake};
 use crate::{
-    Audience, Decision, Dispatched, Error, Execution, Intent, Message, Outcome, Payload, Reason, Report, Request,
-    Response, Verdict, WhenAway,
+    Audience, Decision, Dispatched, Error, Execution, Intent, Message, Outcome, Payload, Question, Readers, Reason,
+    Report, Request, Response, Verdict, Wait, WhenAway,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -120,14 +120,60 @@ impl Transcript {
                     )
                 }
                 Deed::Canceled(id) => format!("canceled {id}"),
+                Deed::ToldFor(id, what, attributes) => format!("told for {id}: {}; {attributes:?}", report_text(&what)),
+                Deed::AttemptFailed(about, why, attributes) => {
+                    format!("attempt {} of {} failed: {}; {attributes:?}", about.key, about.reporter, reason_text(&why))
+                }
+                Deed::Noted(id, note) => format!("noted about {id}: {note}"),
+                Deed::Labelled(id, name, value) => format!("labelled {id}: {name}={value}"),
+                Deed::UpdatedDevice(id, what) => format!("updated device {id}: {what:?}"),
+                Deed::RemovedDevice(id) => format!("removed device {id}"),
+                Deed::Published(to, message) => {
+                    let to = match to {
+                        Readers::Subscribers => "subscribers".to_owned(),
+                        Readers::Session(id) => format!("session {id}"),
+                    };
+                    let retained = if message.retain { ", retained" } else { "" };
+                    let text = payload_text(&message.payload);
+                    format!("published to {to}; QoS {}{retained}\n{}\n{text}", message.qos, message.topic)
+                }
+                Deed::Requested(target, method, path, headers, body) => {
+                    format!("requested of {target}: {method} {path} {headers:?}\n{}", body.unwrap_or_default())
+                }
+                Deed::Emitted(event) => {
+                    let raw = event.raw.as_ref().map(payload_text).unwrap_or_default();
+                    format!(
+                        "emitted {} {} of {} at {}: {raw} {}; {:?}",
+                        event.kind,
+                        event.name.unwrap_or_default(),
+                        event.device,
+                        event.at_ms,
+                        event.body.unwrap_or_default(),
+                        event.attributes,
+                    )
+                }
+                Deed::Asked(device, question) => match question {
+                    Question::Plan(intent) => format!("asked {device} to plan: {}", intent_text(&intent)),
+                    Question::DecodeUp(what) => format!("asked {device} to decode up: {}", payload_text(&what.payload)),
+                    Question::DecodeDown(what) => {
+                        format!("asked {device} to decode down: {}", payload_text(&what.payload))
+                    }
+                },
+                Deed::SetPolicy(id, principal, policy) => format!(
+                    "policy of {id}, principal {}\n  publish   {}\n  subscribe {}\n  receive   {}",
+                    principal.unwrap_or_default(),
+                    policy.publish.join(" "),
+                    policy.subscribe.join(" "),
+                    policy.receive.join(" "),
+                ),
+                Deed::Followed(id, tag, labels, start, limit, live) => {
+                    format!("follow {tag} for {id}: {labels:?} from {start:?}, at most {limit}, live {live}")
+                }
+                Deed::Unfollowed(id, tag) => format!("unfollow {} for {id}", tag.unwrap_or_default()),
+                Deed::Closed(id) => format!("closed {id}"),
                 Deed::PutProfile(id, profile, revision) => format!("profile of {id} behind {revision}: {profile}"),
                 Deed::Told(about, what, attributes) => {
-                    let what = match what {
-                        Report::Progress(note) => format!("progress {}", note.unwrap_or_default()),
-                        Report::Acked(note) => format!("acked {}", note.unwrap_or_default()),
-                        Report::Ended(outcome) => outcome_text(&outcome),
-                    };
-                    format!("told by {} about {}: {what}; {attributes:?}", about.reporter, about.key)
+                    format!("told by {} about {}: {}; {attributes:?}", about.reporter, about.key, report_text(&what))
                 }
             };
             self.line(&text);
@@ -136,6 +182,15 @@ impl Transcript {
             self.line(&format!("log {severity:?}: {text}"));
         }
         self
+    }
+
+    /// What a message of an application came to.
+    pub fn waits(&mut self, wait: &Result<Option<Wait>, Error>) -> &mut Self {
+        match wait {
+            Ok(None) => self,
+            Ok(Some(wait)) => self.line(&format!("< wait until {:?}, context {}", wait.until, wait.context)),
+            Err(error) => self.line(&format!("< fault {error:?}")),
+        }
     }
 
     /// The device and what is dispatched to it.
@@ -196,6 +251,14 @@ fn intent_text(intent: &Intent) -> String {
             format!("read {}", all.join(", "))
         }
         Intent::Deliver(delivery) => format!("deliver {:?} {}", delivery.name, payload_text(&delivery.payload)),
+    }
+}
+
+fn report_text(report: &Report) -> String {
+    match report {
+        Report::Progress(note) => format!("progress {}", note.as_deref().unwrap_or_default()),
+        Report::Acked(note) => format!("acked {}", note.as_deref().unwrap_or_default()),
+        Report::Ended(outcome) => outcome_text(outcome),
     }
 }
 
