@@ -1,15 +1,15 @@
 //! Bounds of what the exports answer.
 
-use crate::check::{self, Bounds, Checked, ITEMS_MAX, NAME_MAX_BYTES, STATE_MAX_BYTES, TEXT_MAX_BYTES};
+use crate::check::{self, Bounds, Checked, ITEMS_MAX, STATE_MAX_BYTES, TEXT_MAX_BYTES};
 use crate::error::Fault;
 use crate::imports::is_device_id;
-use crate::words::{Decision, Dispatched, HandlerCommand, Outgoing, Response, Step, Verdict};
-use dragoman_core::{Policy, Subscription, topic};
+use crate::words::{
+    Decision, Decoded, Dispatched, HandlerCommand, Outgoing, Response, Step, SubscriptionVerdict, Verdict, Wait,
+};
 
-/// Filters in one list of a policy.
-const FILTERS_MAX: usize = 256;
 /// Commands that a handler describes.
 const COMMANDS_MAX: usize = 256;
+const UNWAITED: &str = "it submitted or asked something and answered without waiting for it";
 
 impl Bounds {
     pub(crate) fn verdict(&self, verdict: &Verdict) -> Checked {
@@ -18,30 +18,53 @@ impl Bounds {
         if let Some(device) = grant.device.as_ref().filter(|device| !is_device_id(device.as_str())) {
             return Err(Fault::DoesNotFit(format!("`{:.200}` is not a device id", device.as_str())));
         }
-        let Policy { publish, subscribe, receive, implicit } = &grant.policy;
-        for (what, filters) in [("publish", publish), ("subscribe", subscribe), ("receive", receive)] {
-            check::count(&format!("{what} filters of a policy"), filters.len(), 0, FILTERS_MAX)?;
-            filters.iter().try_for_each(|filter| valid_filter(filter))?;
-        }
-        check::count("implicit subscriptions of a policy", implicit.len(), 0, FILTERS_MAX)?;
-        implicit.iter().try_for_each(|Subscription { filter, qos }| {
-            valid_filter(filter)?;
-            valid_qos(*qos, 2)
-        })
+        check::policy(&grant.policy)
     }
 
-    /// A call that submitted must wait; a call that submitted nothing must respond.
-    pub(crate) fn decision(&self, decision: &Decision, submissions: u32) -> Checked {
+    /// A call that submitted or asked must wait; any other must respond.
+    pub(crate) fn decision(&self, decision: &Decision, must_wait: bool) -> Checked {
         match decision {
-            Decision::Respond(_) if submissions > 0 => {
-                Err(Fault::DoesNotFit("it submitted a command and answered without waiting for it".into()))
-            }
-            Decision::Wait { .. } if submissions == 0 => {
-                Err(Fault::DoesNotFit("it waits but submitted nothing to wait for".into()))
-            }
+            Decision::Respond(_) if must_wait => Err(Fault::DoesNotFit(UNWAITED.into())),
             Decision::Respond(response) => self.response(response),
-            Decision::Wait { context, .. } => self.json("the context of a wait", context),
+            Decision::Wait(wait) => self.wait(wait, must_wait),
         }
+    }
+
+    /// As [`Bounds::decision`], where nobody waits for a response.
+    pub(crate) fn wait_option(&self, wait: Option<&Wait>, must_wait: bool) -> Checked {
+        match wait {
+            None if must_wait => Err(Fault::DoesNotFit(UNWAITED.into())),
+            None => Ok(()),
+            Some(wait) => self.wait(wait, must_wait),
+        }
+    }
+
+    fn wait(&self, wait: &Wait, must_wait: bool) -> Checked {
+        if !must_wait {
+            return Err(Fault::DoesNotFit("it waits but submitted nothing to wait for".into()));
+        }
+        self.json("the context of a wait", &wait.context)
+    }
+
+    /// As [`Bounds::decision`], where somebody may wait for a response or not.
+    pub(crate) fn decision_option(&self, decision: Option<&Decision>, must_wait: bool) -> Checked {
+        match decision {
+            Some(decision) => self.decision(decision, must_wait),
+            None => self.wait_option(None, must_wait),
+        }
+    }
+
+    pub(crate) fn subscription(verdict: &SubscriptionVerdict) -> Checked {
+        match verdict {
+            SubscriptionVerdict::Rewritten(filter) => check::filter(filter),
+            SubscriptionVerdict::AsAsked | SubscriptionVerdict::Refuse => Ok(()),
+        }
+    }
+
+    pub(crate) fn decoded(&self, decoded: &Decoded) -> Checked {
+        self.json("what a payload means", &decoded.value)?;
+        check::count("warnings of a decoder", decoded.warnings.len(), 0, ITEMS_MAX)?;
+        decoded.warnings.iter().try_for_each(|text| check::size("a decoder's warning", text.len(), TEXT_MAX_BYTES))
     }
 
     pub(crate) fn response(&self, response: &Response) -> Checked {
@@ -55,7 +78,7 @@ impl Bounds {
     pub(crate) fn dispatched(&self, dispatched: &Dispatched) -> Checked {
         match dispatched {
             Dispatched::Send(messages) => {
-                check::count("messages of an attempt", messages.len(), 1, ITEMS_MAX)?;
+                check::count("messages of an attempt", messages.len(), 0, ITEMS_MAX)?;
                 messages.iter().try_for_each(|outgoing| self.outgoing(outgoing))
             }
             Dispatched::Done(outcome) => self.outcome(outcome),
@@ -64,12 +87,7 @@ impl Bounds {
     }
 
     fn outgoing(&self, Outgoing { message, correlation, .. }: &Outgoing) -> Checked {
-        if let Err(problem) = topic::check_name(&message.topic) {
-            return Err(Fault::DoesNotFit(format!("`{:.200}` is not a topic: {problem}", message.topic)));
-        }
-        valid_qos(message.qos, 1)?;
-        self.payload("the payload of a message", &message.payload)?;
-        check::attributes("attributes of a message", &message.attributes)?;
+        self.message(message)?;
         let Some(about) = correlation else { return Ok(()) };
         check::name("a correlation key", &about.key)?;
         if is_device_id(about.reporter.as_str()) {
@@ -98,17 +116,4 @@ impl Bounds {
             self.json_option("a command's schema", command.params_schema.as_deref())
         })
     }
-}
-
-fn valid_filter(filter: &str) -> Checked {
-    check::size("a topic filter", filter.len(), NAME_MAX_BYTES)?;
-    topic::check_filter(filter)
-        .map_err(|problem| Fault::DoesNotFit(format!("`{filter}` is not a topic filter: {problem}")))
-}
-
-fn valid_qos(qos: u8, max: u8) -> Checked {
-    if qos > max {
-        return Err(Fault::DoesNotFit(format!("QoS {qos} is not one of 0 to {max}")));
-    }
-    Ok(())
 }

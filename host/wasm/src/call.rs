@@ -34,9 +34,10 @@ impl Active {
         Arc::clone(&self.0.live.store.data().call.deadline)
     }
 
-    /// Commands that the call has submitted.
-    pub(crate) fn submissions(&self) -> u32 {
-        self.0.live.store.data().call.submissions
+    /// Whether the call has submitted or asked something, so that it must wait.
+    pub(crate) fn must_wait(&self) -> bool {
+        let call = &self.0.live.store.data().call;
+        call.submissions > 0 || !call.questions.is_empty()
     }
 
     /// What an export that can answer with an error answered.
@@ -64,13 +65,17 @@ impl Active {
 
     /// Ends the call: its writes, in order, and the answer that was checked meanwhile.
     pub(crate) fn done<T>(mut self, value: T) -> Done<T> {
-        let writes = std::mem::take(&mut self.state().call.writes);
+        let call = &mut self.state().call;
+        let writes = std::mem::take(&mut call.writes);
+        let questions = std::mem::take(&mut call.questions);
+        call.end();
         self.0.give_back();
         let revision = |write: &PluginWrite| match write {
             PluginWrite::PutProfile { device, revision, .. } => Some((device.clone(), *revision)),
+            PluginWrite::UpdateDevice(update) => Some((update.id.clone(), update.revision)),
             _ => None,
         };
-        Done { read_revisions: writes.iter().filter_map(revision).collect(), value, writes }
+        Done { read_revisions: writes.iter().filter_map(revision).collect(), value, writes, questions }
     }
 }
 

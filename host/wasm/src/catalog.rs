@@ -41,4 +41,11 @@ impl Catalog {
         let claims = |claim: &Claim| matches!(claim, Claim::DeviceTopic(filter) if topic::matches(filter, topic));
         self.plugins.values().find(|plugin| plugin.description.claims.iter().any(claims))
     }
+
+    /// The plugin whose applications speak on a topic. Asked before [`Catalog::device_topic`]: one plugin may claim a
+    /// topic both ways.
+    pub fn application_topic(&self, topic: &str) -> Option<&Arc<Plugin>> {
+        let claims = |claim: &Claim| matches!(claim, Claim::ApplicationTopic(filter) if topic::matches(filter, topic));
+        self.plugins.values().find(|plugin| plugin.description.claims.iter().any(claims))
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::error::Fault;
 use crate::options::RuntimeOptions;
-use dragoman_core::{Attributes, Intent, Outcome, Payload, Reason};
+use dragoman_core::{Attributes, Delivery, Intent, Message, Outcome, Payload, Policy, Reason, Subscription, topic};
 use serde::de::IgnoredAny;
 
 /// Nesting of arrays and objects in a JSON document of a plugin.
@@ -16,6 +16,10 @@ pub(crate) const ITEMS_MAX: usize = 64;
 pub(crate) const NAME_MAX_BYTES: usize = 512;
 /// Texts for people in bytes.
 pub(crate) const TEXT_MAX_BYTES: usize = 4096;
+/// Labels of one execution.
+pub(crate) const LABELS_MAX: usize = 8;
+/// Filters in one list of a policy.
+const FILTERS_MAX: usize = 256;
 /// Names and values of headers or attributes together, in bytes.
 const ATTRIBUTES_MAX_BYTES: usize = 16 << 10;
 
@@ -90,12 +94,25 @@ impl Bounds {
                     name("a property's name", &property.name)
                 })
             }
-            Intent::Deliver(delivery) => {
-                name_option("a delivery's name", delivery.name.as_deref())?;
-                self.payload("a delivery's payload", &delivery.payload)?;
-                attributes("a delivery's attributes", &delivery.attributes)
-            }
+            Intent::Deliver(delivery) => self.delivery(delivery),
         }
+    }
+
+    /// A payload with its name.
+    pub(crate) fn delivery(&self, delivery: &Delivery) -> Checked {
+        name_option("a delivery's name", delivery.name.as_deref())?;
+        self.payload("a delivery's payload", &delivery.payload)?;
+        attributes("a delivery's attributes", &delivery.attributes)
+    }
+
+    /// A message that a plugin sends.
+    pub(crate) fn message(&self, message: &Message) -> Checked {
+        if let Err(problem) = topic::check_name(&message.topic) {
+            return Err(Fault::DoesNotFit(format!("`{:.200}` is not a topic: {problem}", message.topic)));
+        }
+        qos(message.qos, 1)?;
+        self.payload("the payload of a message", &message.payload)?;
+        attributes("attributes of a message", &message.attributes)
     }
 
     /// A device's verdict, as a plugin words it.
@@ -154,6 +171,46 @@ pub(crate) fn count(what: &str, count: usize, min: usize, max: usize) -> Checked
 pub(crate) fn size(what: &str, bytes: usize, max: usize) -> Checked {
     if bytes > max {
         return Err(Fault::Output(format!("{what} has {bytes} bytes, but at most {max} are allowed")));
+    }
+    Ok(())
+}
+
+/// Labels that a selection names, or that an execution has: at most 8.
+pub(crate) fn labels(labels: &Attributes) -> Checked {
+    count("labels of an execution", labels.len(), 0, LABELS_MAX)?;
+    labels.iter().try_for_each(|(name, value)| label(name, value))
+}
+
+/// One label.
+pub(crate) fn label(label: &str, value: &str) -> Checked {
+    name("the name of a label", label)?;
+    size("the value of a label", value.len(), NAME_MAX_BYTES)
+}
+
+/// What a session may do.
+pub(crate) fn policy(Policy { publish, subscribe, receive, implicit }: &Policy) -> Checked {
+    for (what, filters) in [("publish", publish), ("subscribe", subscribe), ("receive", receive)] {
+        count(&format!("{what} filters of a policy"), filters.len(), 0, FILTERS_MAX)?;
+        filters.iter().try_for_each(|one| filter(one))?;
+    }
+    count("implicit subscriptions of a policy", implicit.len(), 0, FILTERS_MAX)?;
+    implicit.iter().try_for_each(|one: &Subscription| {
+        filter(&one.filter)?;
+        qos(one.qos, 2)
+    })
+}
+
+/// A topic filter.
+pub(crate) fn filter(filter: &str) -> Checked {
+    size("a topic filter", filter.len(), NAME_MAX_BYTES)?;
+    topic::check_filter(filter)
+        .map_err(|problem| Fault::DoesNotFit(format!("`{filter}` is not a topic filter: {problem}")))
+}
+
+/// A quality of service, at most `max`.
+pub(crate) fn qos(qos: u8, max: u8) -> Checked {
+    if qos > max {
+        return Err(Fault::DoesNotFit(format!("QoS {qos} is not one of 0 to {max}")));
     }
     Ok(())
 }

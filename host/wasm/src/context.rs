@@ -1,12 +1,14 @@
-//! What one call is given: the host to read from, the time, its ids, and what the client presented.
+//! What one call is given: the host to read from, the time, its ids and numbers, and what the client presented.
 
 use crate::reads::HostReads;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
-/// What one call is given. To repeat a call pass a clone: the time and the sequence of ids are then the same.
+/// What one call is given. To repeat a call pass a clone: the time and the sequences of ids and numbers are then the
+/// same. Another call, also one that goes on with the same request, is given a context of its own.
 #[derive(Clone)]
 pub struct CallContext {
     /// Where reads go.
@@ -17,6 +19,8 @@ pub struct CallContext {
     pub ids: IdSource,
     /// What the client presented as its credential.
     pub presented: Option<Presented>,
+    /// What `documents.next-number` answered so far.
+    pub numbers: Numbers,
 }
 
 /// A repeatable sequence of ids: UUIDs of version 7 in text form, in rising order.
@@ -43,6 +47,26 @@ impl IdSource {
         (*first, *second) = (high, low);
         self.given = self.given.saturating_add(1);
         uuid::Builder::from_unix_timestamp_millis(self.now_ms, &random).into_uuid().to_string()
+    }
+}
+
+/// The values of counters that a call was given, shared by all its repetitions.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers(Arc<Mutex<HashMap<String, Vec<u64>>>>);
+
+impl Numbers {
+    /// The value that was given at this place of a counter's sequence, if that call came so far before.
+    pub(crate) fn given(&self, counter: &str, place: usize) -> Option<u64> {
+        self.sequences().get(counter)?.get(place).copied()
+    }
+
+    /// Keeps the next value of a counter's sequence.
+    pub(crate) fn keep(&self, counter: &str, value: u64) {
+        self.sequences().entry(counter.to_owned()).or_default().push(value);
+    }
+
+    fn sequences(&self) -> MutexGuard<'_, HashMap<String, Vec<u64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -70,6 +70,33 @@ impl Deadline {
     }
 }
 
+/// What is left of the host's own time in one call, so that a call does not last for ever while the plugin's time
+/// stands still.
+#[derive(Debug)]
+pub(crate) struct HostTime {
+    left: Duration,
+}
+
+/// The host's own time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HostLate;
+
+impl HostTime {
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self { left: limit }
+    }
+
+    /// Waits for the host, as long as is left; the plugin's time stands still meanwhile.
+    pub(crate) async fn wait<F: Future>(&mut self, deadline: &Deadline, answer: F) -> Result<F::Output, HostLate> {
+        let start = Instant::now();
+        deadline.pause();
+        let answered = tokio::time::timeout(self.left, answer).await;
+        deadline.resume();
+        self.left = self.left.saturating_sub(start.elapsed());
+        answered.map_err(|_| HostLate)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +126,16 @@ mod tests {
         };
         assert_eq!(deadline.run(call).await, Err(Elapsed));
         assert!((1100..=1140).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_host_s_time_is_bounded_for_the_whole_call() {
+        let deadline = Deadline::after(Duration::from_millis(100));
+        let mut host = HostTime::of(Duration::from_millis(1000));
+        let sleep = |ms| tokio::time::sleep(Duration::from_millis(ms));
+        assert_eq!(host.wait(&deadline, sleep(900)).await, Ok(()));
+        assert!(!deadline.passed(), "the plugin's time stood still");
+        assert_eq!(host.wait(&deadline, sleep(200)).await, Err(HostLate));
+        assert!(!deadline.passed());
     }
 }

@@ -1,6 +1,7 @@
 //! What a plugin says about itself.
 
 use crate::claims::Route;
+use crate::documented::Wanted;
 use dragoman_core::{Attributes, Json, Overflow, Stage, topic};
 use std::sync::Arc;
 
@@ -23,8 +24,21 @@ pub struct Description {
     pub credential_headers: Vec<String>,
     /// JSON Schema of the settings.
     pub settings_schema: Option<Json>,
-    /// What a later contract adds.
+    /// As it wrote them. What follows is read from them.
     pub attributes: Attributes,
+    /// Collections of documents and the top-level fields that find documents in them: `documents.index`.
+    pub indexes: Vec<(String, String)>,
+    /// How far a device's execution must have got before its next is dispatched, whatever queue and origin it has:
+    /// `device.window`; none: at once.
+    pub device_window: Option<Stage>,
+    /// Whether its devices count as online without a session of their own: `device.presence`.
+    pub always_present: bool,
+    /// Whether its clients may use topics that no dialect claims: `topics.unclaimed`.
+    pub unclaimed_topics: bool,
+    /// Which transitions of its executions it is told: `notifications.transitions`.
+    pub transitions: Wanted,
+    /// Which kinds of events it is told: `notifications.events`.
+    pub events: Vec<String>,
 }
 
 /// One thing a plugin answers for.
@@ -34,6 +48,8 @@ pub enum Claim {
     Http(Route),
     /// What devices of this dialect publish: a topic filter.
     DeviceTopic(String),
+    /// What applications of this dialect publish: a topic filter. Asked before the dialect's own device topics.
+    ApplicationTopic(String),
     /// MQTT connections of the listeners that name it.
     Connections,
 }
@@ -60,8 +76,25 @@ pub struct Roles {
     pub northbound: bool,
     /// The platform's device side.
     pub southbound: bool,
+    /// The platform's application side over MQTT.
+    pub topics: bool,
+    /// Says what a client gets that asks for a filter its policy does not grant.
+    pub subscriptions: bool,
+    /// Is told what happens.
+    pub notifications: bool,
+    /// Goes on with what it asked.
+    pub answers: bool,
     /// Per-device code.
     pub handler: bool,
+    /// Per-device code that reads payloads.
+    pub decoder: bool,
+}
+
+impl Roles {
+    /// Whether there is none.
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
 }
 
 impl Description {
@@ -84,17 +117,32 @@ impl Description {
             match claim {
                 Claim::Http(_) if !roles.northbound => return missing("HTTP routes", "northbound"),
                 Claim::DeviceTopic(_) if !roles.southbound => return missing("device topics", "southbound"),
+                Claim::ApplicationTopic(_) if !roles.topics => return missing("application topics", "topics"),
                 Claim::Connections if !roles.admission => return missing("connections", "admission"),
                 Claim::DeviceTopic(filter) => {
                     if let Err(problem) = topic::check_filter(filter) {
                         return Some(format!("claims the device topic `{filter:.200}`, but {problem}"));
                     }
                 }
+                Claim::ApplicationTopic(filter) => {
+                    if let Err(problem) = topic::check_filter(filter) {
+                        return Some(format!("claims the application topic `{filter:.200}`, but {problem}"));
+                    }
+                }
                 Claim::Http(_) | Claim::Connections => {}
             }
         }
-        if roles.northbound && self.queues.is_empty() {
-            return Some("exports `northbound` but describes no queue; describe at least one".into());
+        if !roles.notifications && (self.transitions != Wanted::None || !self.events.is_empty()) {
+            return Some(
+                "describes what it wants to be told but does not export `notifications`; export it or drop the \
+                 attributes"
+                    .into(),
+            );
+        }
+        for (submits, export) in [(roles.northbound, "northbound"), (roles.topics, "topics")] {
+            if submits && self.queues.is_empty() {
+                return Some(format!("exports `{export}` but describes no queue; describe at least one"));
+            }
         }
         for (at, queue) in self.queues.iter().enumerate() {
             let name = &*queue.name;
@@ -123,8 +171,15 @@ impl Description {
                 (Claim::Http(mine), Claim::Http(theirs)) if mine.overlaps(theirs) => {
                     return Some(format!("the route `{mine}`, which `{theirs}` overlaps"));
                 }
-                (Claim::DeviceTopic(mine), Claim::DeviceTopic(theirs)) if topic::overlaps(mine, theirs) => {
+                (Claim::DeviceTopic(mine), Claim::DeviceTopic(theirs) | Claim::ApplicationTopic(theirs))
+                    if topic::overlaps(mine, theirs) =>
+                {
                     return Some(format!("the device topic `{mine}`, which `{theirs}` overlaps"));
+                }
+                (Claim::ApplicationTopic(mine), Claim::DeviceTopic(theirs) | Claim::ApplicationTopic(theirs))
+                    if topic::overlaps(mine, theirs) =>
+                {
+                    return Some(format!("the application topic `{mine}`, which `{theirs}` overlaps"));
                 }
                 _ => {}
             }

@@ -5,6 +5,7 @@
 //! serves, [`Plugin`] one version of a plugin. Every call gets a [`CallContext`] and comes back as a [`Done`] with
 //! everything it wrote, or as a [`CallError`] and nothing.
 
+mod access;
 mod answers;
 mod bindings;
 mod cache;
@@ -16,8 +17,8 @@ mod context;
 mod convert;
 mod deadline;
 mod description;
+mod documented;
 mod error;
-mod export;
 mod folder;
 mod imports;
 mod instances;
@@ -36,8 +37,9 @@ mod writes;
 
 pub use catalog::{Catalog, RefusedFile};
 pub use claims::Route;
-pub use context::{CallContext, IdSource, Presented, Secret};
+pub use context::{CallContext, IdSource, Numbers, Presented, Secret};
 pub use description::{Claim, Description, Queue, Roles};
+pub use documented::Wanted;
 pub use error::{CallError, Fault, GuestError};
 pub use folder::{FolderError, PluginFolder};
 pub use options::{PluginOptions, PoolOptions, RuntimeOptions};
@@ -45,7 +47,8 @@ pub use plugin::Plugin;
 pub use reads::{CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, ReadError, Selection};
 pub use runtime::{Runtime, RuntimeError};
 pub use words::{
-    Attempt, Audience, Decision, Dispatched, HandlerCommand, HandlerPlan, Outgoing, Request, Response, Settlement,
-    Step, Verdict,
+    Answer, Attempt, Audience, Decision, Decoded, DeviceEvent, Direction, Dispatched, Document, Follower,
+    HandlerCommand, HandlerPlan, Outgoing, Question, Readers, Request, Response, Settlement, Start, Step,
+    SubscriptionVerdict, Verdict, Wait,
 };
-pub use writes::{CreateDevice, Done, PluginWrite, Submit};
+pub use writes::{Attempts, CreateDevice, Done, OutRequest, PluginWrite, Submit, UpdateDevice};

@@ -1,15 +1,15 @@
 //! From a file to a plugin, or to one sentence that names the file, what is missing and what would mend it.
 
+use crate::access::Export;
 use crate::cache;
 use crate::convert;
 use crate::description::Description;
 use crate::error::Fault;
-use crate::export::Export;
 use crate::instances::Instances;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
 use crate::runtime::Runtime;
-use crate::state::{Call, Facts};
+use crate::state::{About, Call, Facts};
 use crate::unit::{CONTRACT, CONTRACT_VERSION, Unit};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,6 +45,7 @@ pub(crate) async fn load(
     let mut facts = facts(runtime, Arc::clone(&description.name));
     facts.settings = options.settings;
     facts.queues = description.queues.iter().map(|queue| Arc::clone(&queue.name)).collect();
+    facts.indexes = description.indexes.clone();
     Ok(Plugin {
         runtime: runtime.clone(),
         unit,
@@ -81,11 +82,10 @@ fn compile(runtime: &Runtime, digest: &str, wasm: &[u8]) -> Result<Unit, String>
             sentence(&error)
         )
     })?;
-    let roles = unit.roles();
-    if !(roles.admission || roles.northbound || roles.southbound || roles.handler) {
+    if unit.roles().is_empty() {
         return Err(format!(
-            "exports `plugin` of {CONTRACT}@{CONTRACT_VERSION} but no role; export at least one of `admission`, \
-             `northbound`, `southbound` and `handler`"
+            "exports `plugin` of {CONTRACT}@{CONTRACT_VERSION} but no role; export at least one, e.g. `northbound` or \
+             `handler`"
         ));
     }
     Ok(unit)
@@ -128,7 +128,7 @@ fn check_names(runtime: &Runtime, component: &Component) -> Result<(), String> {
 /// Instantiates once: checks the types of all functions, and asks the plugin who it is.
 async fn describe(runtime: &Runtime, unit: &Unit, file: &str) -> Result<Description, String> {
     let facts = Arc::new(facts(runtime, file.into()));
-    let call = || Call::new(facts, Export::Describe, None, None);
+    let call = || Call::new(facts, Export::Describe, None, About::default());
     let failed = |fault: Fault| match fault {
         Fault::Busy(text) => format!("could not be tried: {text}; it is tried again at the next look at the folder"),
         Fault::DoesNotFit(text) => {
@@ -167,6 +167,7 @@ fn facts(runtime: &Runtime, name: Arc<str>) -> Facts {
         name,
         settings: "{}".into(),
         queues: Vec::new(),
+        indexes: Vec::new(),
         options: Arc::clone(&runtime.0.options),
         bounds: runtime.0.bounds,
     }

@@ -17,8 +17,11 @@ pub struct RuntimeOptions {
     pub wait_ms: u64,
     /// Linear memory of one instance, all its memories together, in bytes. Default 64 MiB.
     pub memory_max_bytes: usize,
-    /// Time of one call in milliseconds, without the time that the host needs to check a password. Default 100.
+    /// Time of one call in milliseconds, without the time that the host needs to answer what the plugin asks. Default
+    /// 100.
     pub deadline_ms: u64,
+    /// Time that the host may need in one call to answer what the plugin asks, in milliseconds. Default 10 000.
+    pub host_time_ms: u64,
     /// Time for the first instance of a file and its `describe`, in milliseconds. Default 5000.
     pub load_deadline_ms: u64,
     /// Size of a plugin's file in bytes. Default 64 MiB.
@@ -54,6 +57,7 @@ impl Default for RuntimeOptions {
             wait_ms: 2000,
             memory_max_bytes: 64 << 20,
             deadline_ms: 100,
+            host_time_ms: 10_000,
             load_deadline_ms: 5000,
             file_max_bytes: 64 << 20,
             hostcall_fuel_bytes: 8 << 20,

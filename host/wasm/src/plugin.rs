@@ -1,21 +1,22 @@
-//! A loaded plugin, and its functions in the host's own words.
+//! A loaded plugin. Its functions, in the host's own words, are in one room for each of its sides.
 
+mod applications;
+mod devices;
+mod handlers;
+mod happenings;
+
+use crate::access::Export;
 use crate::call::Active;
 use crate::check::Bounds;
 use crate::context::CallContext;
-use crate::convert;
 use crate::description::{Claim, Description, Roles};
 use crate::error::{CallError, Fault};
-use crate::export::Export;
 use crate::instances::Instances;
-use crate::reads::DeviceView;
 use crate::runtime::Runtime;
-use crate::state::{Call, Facts};
+use crate::state::{About, Call, Facts};
 use crate::telemetry;
 use crate::unit::Unit;
-use crate::words::{Attempt, Decision, Dispatched, HandlerCommand, Request, Response, Settlement, Step, Verdict};
-use crate::writes::Done;
-use dragoman_core::{DeviceId, Execution, Intent, Message, Reply, Session};
+use dragoman_core::Session;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,206 +77,21 @@ impl Plugin {
         self.description.claims.iter().any(|claim| matches!(claim, Claim::Http(route) if route.matches(method, path)))
     }
 
-    /// `northbound.handle-request`.
-    pub async fn handle_request(&self, call: CallContext, request: &Request) -> Result<Done<Decision>, CallError> {
-        let export = Export::HandleRequest;
-        self.guarded(export, async {
-            let role = self.unit.northbound.as_ref().ok_or(Fault::NoSuchExport)?;
-            let asked = convert::request(request, call.presented.as_ref());
-            let mut active = self.begin(export, call, None).await?;
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result =
-                deadline.run(async { role.load(&mut *store, &instance)?.call_handle_request(store, &asked).await });
-            let result = result.await;
-            let decision = convert::decision(active.answered(result)?);
-            self.bounds().decision(&decision, active.submissions())?;
-            Ok(active.done(decision))
-        })
-        .await
-    }
-
-    /// `northbound.settled`. The settlements in the order of the submissions.
-    pub async fn settled(
-        &self,
-        call: CallContext,
-        context: &str,
-        settlements: &[Settlement],
-    ) -> Result<Done<Response>, CallError> {
-        let export = Export::Settled;
-        self.guarded(export, async {
-            let role = self.unit.northbound.as_ref().ok_or(Fault::NoSuchExport)?;
-            let context = context.to_owned();
-            let settlements: Vec<_> = settlements.iter().map(|one| convert::settlement(one, self.name())).collect();
-            let mut active = self.begin(export, call, None).await?;
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_settled(store, &context, &settlements).await });
-            let result = result.await;
-            let response = convert::response(active.answered(result)?);
-            self.bounds().response(&response)?;
-            Ok(active.done(response))
-        })
-        .await
-    }
-
-    /// `admission.authenticate`. `clean`: the client asked for a clean start.
-    pub async fn authenticate(
-        &self,
-        call: CallContext,
-        session: &Session,
-        keep_alive_s: u16,
-        clean: bool,
-    ) -> Result<Done<Verdict>, CallError> {
-        let export = Export::Authenticate;
-        self.guarded(export, async {
-            let role = self.unit.admission.as_ref().ok_or(Fault::NoSuchExport)?;
-            let session = convert::session(session);
-            let mut active = self.begin(export, call, None).await?;
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline.run(async {
-                role.load(&mut *store, &instance)?.call_authenticate(store, &session, keep_alive_s, clean).await
-            });
-            let result = result.await;
-            let verdict = convert::verdict(active.answered(result)?, self.name());
-            self.bounds().verdict(&verdict)?;
-            Ok(active.done(verdict))
-        })
-        .await
-    }
-
-    /// `southbound.dispatch`.
-    pub async fn dispatch(
-        &self,
-        call: CallContext,
-        device: &DeviceView,
-        execution: &Execution,
-        attempt: Attempt<'_>,
-    ) -> Result<Done<Dispatched>, CallError> {
-        let export = Export::Dispatch;
-        self.guarded(export, async {
-            let role = self.unit.southbound.as_ref().ok_or(Fault::NoSuchExport)?;
-            let execution = convert::attempt(execution, self.name(), attempt);
-            let mut active = self.begin(export, call, None).await?;
-            active.state().call.memo.know_device(device);
-            let device = convert::device(device);
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_dispatch(store, &device, &execution).await });
-            let result = result.await;
-            let dispatched = convert::dispatched(active.answered(result)?);
-            self.bounds().dispatched(&dispatched)?;
-            Ok(active.done(dispatched))
-        })
-        .await
-    }
-
-    /// `southbound.handle-message`.
-    pub async fn southbound_message(
-        &self,
-        call: CallContext,
-        session: &Session,
-        message: &Message,
-    ) -> Result<Done<()>, CallError> {
-        let export = Export::SouthboundMessage;
-        self.guarded(export, async {
-            let role = self.unit.southbound.as_ref().ok_or(Fault::NoSuchExport)?;
-            let mut active = self.begin(export, call, Some(session.device.clone())).await?;
-            let (session, message) = (convert::session(session), convert::message_to_wit(message));
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_handle_message(store, &session, &message).await });
-            let result = result.await;
-            active.answered(result)?;
-            Ok(active.done(()))
-        })
-        .await
-    }
-
-    /// `handler.commands`.
-    pub async fn handler_commands(&self, call: CallContext) -> Result<Vec<HandlerCommand>, CallError> {
-        let export = Export::Commands;
-        self.guarded(export, async {
-            let role = self.unit.handler.as_ref().ok_or(Fault::NoSuchExport)?;
-            let mut active = self.begin(export, call, None).await?;
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline.run(async { role.load(&mut *store, &instance)?.call_commands(store).await }).await;
-            let commands = convert::handler_commands(active.returned(result)?);
-            self.bounds().handler_commands(&commands)?;
-            Ok(active.done(commands).value)
-        })
-        .await
-    }
-
-    /// `handler.start`.
-    pub async fn handler_start(
-        &self,
-        call: CallContext,
-        device: &DeviceView,
-        intent: &Intent,
-    ) -> Result<Step, CallError> {
-        let export = Export::Start;
-        self.guarded(export, async {
-            let role = self.unit.handler.as_ref().ok_or(Fault::NoSuchExport)?;
-            let (device, intent) = (convert::device(device), convert::intent_to_wit(intent));
-            let mut active = self.begin(export, call, None).await?;
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result =
-                deadline.run(async { role.load(&mut *store, &instance)?.call_start(store, &device, &intent).await });
-            let result = result.await;
-            let step = convert::step(active.answered(result)?);
-            self.bounds().step(&step)?;
-            Ok(active.done(step).value)
-        })
-        .await
-    }
-
-    /// `handler.resume`, with the state that the step before left.
-    pub async fn handler_resume(
-        &self,
-        call: CallContext,
-        device: &DeviceView,
-        intent: &Intent,
-        state: &str,
-        reply: &Reply,
-    ) -> Result<Step, CallError> {
-        let export = Export::Resume;
-        self.guarded(export, async {
-            let role = self.unit.handler.as_ref().ok_or(Fault::NoSuchExport)?;
-            let (device, intent) = (convert::device(device), convert::intent_to_wit(intent));
-            let (state, reply) = (state.to_owned(), convert::reply_to_wit(reply));
-            let mut active = self.begin(export, call, None).await?;
-            let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline.run(async {
-                role.load(&mut *store, &instance)?.call_resume(store, &device, &intent, &state, &reply).await
-            });
-            let result = result.await;
-            let step = convert::step(active.answered(result)?);
-            self.bounds().step(&step)?;
-            Ok(active.done(step).value)
-        })
-        .await
-    }
-
     fn bounds(&self) -> Bounds {
         self.facts.bounds
     }
 
-    async fn begin(
-        &self,
-        export: Export,
-        context: CallContext,
-        reporter: Option<Option<DeviceId>>,
-    ) -> Result<Active, Fault> {
-        let call = || Call::new(Arc::clone(&self.facts), export, Some(context), reporter);
+    async fn begin(&self, export: Export, context: CallContext, about: About) -> Result<Active, Fault> {
+        let call = || Call::new(Arc::clone(&self.facts), export, Some(context), about);
         self.instances.lease(&self.runtime, &self.unit, call).await.map(Active)
+    }
+
+    /// Begins a call about what a session did: it speaks for its own device only, and reads as the call was given it.
+    async fn begin_spoken(&self, export: Export, context: CallContext, session: &Session) -> Result<Active, Fault> {
+        let about = About { reporter: Some(session.device.clone()), ..About::default() };
+        let mut active = self.begin(export, context, about).await?;
+        active.state().call.memo.know_session(session);
+        Ok(active)
     }
 
     /// Names the plugin and the export in what went wrong, and counts the call.

@@ -1,8 +1,11 @@
 //! What a plugin may learn from the host during a call.
 
 use crate::context::{Presented, Secret};
+use crate::words::Document;
 use async_trait::async_trait;
-use dragoman_core::{Attributes, Correlation, DeviceId, Execution, ExecutionId, Json, SessionId, State};
+use dragoman_core::{
+    Attributes, Correlation, DeviceId, Execution, ExecutionId, Json, Session, SessionId, State, Subscription,
+};
 use std::sync::Arc;
 
 /// The host's side of a plugin's reads. `plugin` is always the name of the plugin that asks.
@@ -26,6 +29,9 @@ pub trait HostReads: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Arc<DeviceView>>, ReadError>;
 
+    /// How many devices carry all of `labels`, counted up to 100 000.
+    async fn count_devices(&self, plugin: &str, labels: &Attributes) -> Result<u64, ReadError>;
+
     /// One execution, whoever submitted it; this crate decides what of it the plugin sees.
     async fn execution(&self, plugin: &str, id: &ExecutionId) -> Result<Option<Arc<Execution>>, ReadError>;
 
@@ -42,6 +48,18 @@ pub trait HostReads: Send + Sync {
     /// How many executions of the asking plugin match, counted up to 100 000.
     async fn count(&self, plugin: &str, what: &Selection) -> Result<u64, ReadError>;
 
+    /// The execution of the asking plugin, for that device, that it submitted under this id of its own.
+    async fn execution_by_alias(
+        &self,
+        plugin: &str,
+        device: &DeviceId,
+        alias: &str,
+    ) -> Result<Option<Arc<Execution>>, ReadError>;
+
+    /// Open executions of a device, of whatever origin, oldest first, at most 1000. This crate asks only for devices
+    /// that the asking plugin reaches.
+    async fn open_executions(&self, plugin: &str, device: &DeviceId) -> Result<Vec<Arc<Execution>>, ReadError>;
+
     /// What a report under this key would meet.
     async fn correlation(&self, plugin: &str, about: &Correlation) -> Result<CorrelationStatus, ReadError>;
 
@@ -56,6 +74,50 @@ pub trait HostReads: Send + Sync {
 
     /// The secret of an account of the asking plugin, where it has one that can be a key. It stays in this crate.
     async fn secret(&self, plugin: &str, account: &str) -> Result<Option<Secret>, ReadError>;
+
+    /// Checks a password against an account of the asking plugin. One that does not exist is denied like a wrong
+    /// password.
+    async fn check_password(&self, plugin: &str, account: &str, password: &Secret) -> Result<Identity, CheckError>;
+
+    /// One of the asking plugin's own documents.
+    async fn document(&self, plugin: &str, collection: &str, key: &str) -> Result<Option<Arc<Document>>, ReadError>;
+
+    /// Its documents in key order, those after `after` whose top-level fields have these values; every field is one
+    /// that the plugin's description indexes; `limit` is at most 1000.
+    async fn documents(
+        &self,
+        plugin: &str,
+        collection: &str,
+        fields: &Attributes,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Arc<Document>>, ReadError>;
+
+    /// How many documents match, counted up to 100 000.
+    async fn count_documents(&self, plugin: &str, collection: &str, fields: &Attributes) -> Result<u64, ReadError>;
+
+    /// The next value of one of its counters, from 1; never the same twice.
+    async fn next_number(&self, plugin: &str, counter: &str) -> Result<u64, ReadError>;
+
+    /// A session, of whatever dialect; this crate shows it only to the dialect that admitted it.
+    async fn session(&self, plugin: &str, id: &SessionId) -> Result<Option<Arc<Session>>, ReadError>;
+
+    /// What the client of a session of the asking plugin subscribed to and was granted, in its own words.
+    async fn subscriptions(&self, plugin: &str, id: &SessionId) -> Result<Vec<Subscription>, ReadError>;
+
+    /// Those of a device's session, also of a persistent one that is away. None: the device has no session that the
+    /// asking plugin admitted.
+    async fn device_subscriptions(
+        &self,
+        plugin: &str,
+        device: &DeviceId,
+    ) -> Result<Option<Vec<Subscription>>, ReadError>;
+
+    /// What the asking plugin noted about a session of its own.
+    async fn notes(&self, plugin: &str, id: &SessionId) -> Result<Option<Json>, ReadError>;
+
+    /// Whether the operator configured an HTTP target of that name.
+    fn has_target(&self, name: &str) -> bool;
 }
 
 /// A device as one plugin sees it.
@@ -96,6 +158,10 @@ pub struct Selection {
     pub labels: Attributes,
     /// Newest first instead of oldest first.
     pub newest_first: bool,
+    /// Created at or after that time, in milliseconds since 1970.
+    pub since_ms: Option<u64>,
+    /// Created before that time, in milliseconds since 1970.
+    pub before_ms: Option<u64>,
 }
 
 /// Some of the executions that match.

@@ -1,16 +1,18 @@
 //! What lives beside an instance: its call in progress, and the little of WASI that it sees.
 
+use crate::access::{Access, Export, Import};
 use crate::check::Bounds;
 use crate::context::CallContext;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, HostTime};
 use crate::error::Fault;
-use crate::export::{Access, Export};
 use crate::imports::Memo;
 use crate::options::RuntimeOptions;
 use crate::stdio::Stdio;
 use crate::telemetry::LogBudget;
+use crate::words::Question;
 use crate::writes::PluginWrite;
-use dragoman_core::DeviceId;
+use dragoman_core::{DeviceId, SessionId};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) name: Arc<str>,
     pub(crate) settings: String,
     pub(crate) queues: Vec<Arc<str>>,
+    /// Collections of documents and the fields that find documents in them.
+    pub(crate) indexes: Vec<(String, String)>,
     pub(crate) options: Arc<RuntimeOptions>,
     pub(crate) bounds: Bounds,
 }
@@ -46,14 +50,27 @@ pub(crate) struct Call {
     /// None only in `describe`.
     pub(crate) context: Option<CallContext>,
     pub(crate) deadline: Arc<Deadline>,
-    /// The device of the session that spoke; none: no session spoke.
-    pub(crate) reporter: Option<Option<DeviceId>>,
+    pub(crate) host_time: HostTime,
+    pub(crate) about: About,
     pub(crate) memo: Memo,
     pub(crate) writes: Vec<PluginWrite>,
+    pub(crate) questions: Vec<(DeviceId, Question)>,
+    /// How many values of each counter it was given.
+    pub(crate) numbers: HashMap<String, usize>,
     writes_bytes: usize,
+    reads_bytes: usize,
     host_calls: u32,
     pub(crate) submissions: u32,
     pub(crate) log: LogBudget,
+}
+
+/// Whom a call is about, where that decides what it may do.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    /// The device of the session that spoke; none: no session spoke.
+    pub(crate) reporter: Option<Option<DeviceId>>,
+    /// The session that is not admitted yet.
+    pub(crate) admitting: Option<SessionId>,
 }
 
 impl State {
@@ -82,29 +99,38 @@ impl State {
 }
 
 impl Call {
-    pub(crate) fn new(
-        facts: Arc<Facts>,
-        export: Export,
-        context: Option<CallContext>,
-        reporter: Option<Option<DeviceId>>,
-    ) -> Self {
+    pub(crate) fn new(facts: Arc<Facts>, export: Export, context: Option<CallContext>, about: About) -> Self {
         let options = &facts.options;
         let limit_ms = if export == Export::Describe { options.load_deadline_ms } else { options.deadline_ms };
         let deadline = Arc::new(Deadline::after(Duration::from_millis(limit_ms)));
+        let host_time = HostTime::of(Duration::from_millis(options.host_time_ms));
         let log = LogBudget::new(Arc::clone(&facts.name), options.log_lines_max, options.log_max_bytes);
         Self {
             facts,
             export,
             context,
             deadline,
-            reporter,
+            host_time,
+            about,
             memo: Memo::default(),
             writes: Vec::new(),
+            questions: Vec::new(),
+            numbers: HashMap::new(),
             writes_bytes: 0,
+            reads_bytes: 0,
             host_calls: 0,
             submissions: 0,
             log,
         }
+    }
+
+    /// Forgets what the call was given and what it read, so that an instance that waits for its next call holds no
+    /// credential and no record.
+    pub(crate) fn end(&mut self) {
+        self.context = None;
+        self.about = About::default();
+        self.memo = Memo::default();
+        self.numbers.clear();
     }
 
     pub(crate) fn limit_ms(&self) -> u64 {
@@ -117,7 +143,8 @@ impl Call {
     }
 
     /// Lets an import in, or faults: not every export may call every import, and not without end.
-    pub(crate) fn enter(&mut self, import: &'static str, access: Access) -> Result<&mut CallContext, Fault> {
+    pub(crate) fn enter(&mut self, import: Import) -> Result<&mut CallContext, Fault> {
+        let (access, import) = (import.access(), import.name());
         if !self.export.allows(access) {
             return Err(Fault::DoesNotFit(format!("it called `{import}`, which is not allowed there")));
         }
@@ -130,6 +157,23 @@ impl Call {
         }
         let missing = || Fault::DoesNotFit(format!("it called `{import}` outside of a call"));
         self.context.as_mut().ok_or_else(missing)
+    }
+
+    /// Buffers a write that keeps so many bytes, or faults.
+    pub(crate) fn write(&mut self, bytes: usize, write: PluginWrite) -> Result<(), Fault> {
+        self.charge(bytes)?;
+        self.writes.push(write);
+        Ok(())
+    }
+
+    /// Counts what was read, or faults: what does not fit into the plugin's memory is not kept for it either.
+    pub(crate) fn charge_read(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.reads_bytes = self.reads_bytes.saturating_add(bytes);
+        let max = self.facts.options.memory_max_bytes;
+        if self.reads_bytes > max {
+            return Err(Fault::HostcallBudget(format!("it reads more than {max} bytes of documents in one call")));
+        }
+        Ok(())
     }
 
     /// Counts what is going to be buffered, or faults.

@@ -1,7 +1,7 @@
 //! What an operator sees of plugins: metrics, and the plugins' own log lines within their limits.
 
+use crate::access::Export;
 use crate::error::CallError;
-use crate::export::Export;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::Level;

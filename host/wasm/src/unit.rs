@@ -1,6 +1,8 @@
 //! A component that is compiled and linked, and the roles it has.
 
-use crate::bindings::exports::dragoman::gateway::{admission, handler, northbound, plugin, southbound};
+use crate::bindings::exports::dragoman::gateway::{
+    admission, answers, decoder, handler, northbound, notifications, plugin, southbound, subscriptions, topics,
+};
 use crate::description::Roles;
 use crate::state::State;
 use wasmtime::Store;
@@ -17,7 +19,12 @@ pub(crate) struct Unit {
     pub(crate) admission: Option<admission::GuestIndices>,
     pub(crate) northbound: Option<northbound::GuestIndices>,
     pub(crate) southbound: Option<southbound::GuestIndices>,
+    pub(crate) topics: Option<topics::GuestIndices>,
+    pub(crate) subscriptions: Option<subscriptions::GuestIndices>,
+    pub(crate) notifications: Option<notifications::GuestIndices>,
+    pub(crate) answers: Option<answers::GuestIndices>,
     pub(crate) handler: Option<handler::GuestIndices>,
+    pub(crate) decoder: Option<decoder::GuestIndices>,
 }
 
 /// Looks a role up: absent is none, present but incomplete is an error.
@@ -31,6 +38,15 @@ macro_rules! role {
     }};
 }
 
+/// Loads every role that is there.
+macro_rules! load_all {
+    ($unit:ident, $store:ident, $instance:ident: $($role:ident),+) => {
+        $(if let Some(role) = &$unit.$role {
+            role.load(&mut *$store, $instance)?;
+        })+
+    };
+}
+
 impl Unit {
     pub(crate) fn link(linker: &Linker<State>, component: &Component) -> wasmtime::Result<Self> {
         let pre = linker.instantiate_pre(component)?;
@@ -39,7 +55,12 @@ impl Unit {
             admission: role!(pre, admission),
             northbound: role!(pre, northbound),
             southbound: role!(pre, southbound),
+            topics: role!(pre, topics),
+            subscriptions: role!(pre, subscriptions),
+            notifications: role!(pre, notifications),
+            answers: role!(pre, answers),
             handler: role!(pre, handler),
+            decoder: role!(pre, decoder),
             pre,
         })
     }
@@ -49,7 +70,12 @@ impl Unit {
             admission: self.admission.is_some(),
             northbound: self.northbound.is_some(),
             southbound: self.southbound.is_some(),
+            topics: self.topics.is_some(),
+            subscriptions: self.subscriptions.is_some(),
+            notifications: self.notifications.is_some(),
+            answers: self.answers.is_some(),
             handler: self.handler.is_some(),
+            decoder: self.decoder.is_some(),
         }
     }
 
@@ -57,18 +83,8 @@ impl Unit {
     /// have been looked at once.
     pub(crate) fn check_types(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
         self.plugin.load(&mut *store, instance)?;
-        if let Some(role) = &self.admission {
-            role.load(&mut *store, instance)?;
-        }
-        if let Some(role) = &self.northbound {
-            role.load(&mut *store, instance)?;
-        }
-        if let Some(role) = &self.southbound {
-            role.load(&mut *store, instance)?;
-        }
-        if let Some(role) = &self.handler {
-            role.load(&mut *store, instance)?;
-        }
+        load_all!(self, store, instance: admission, northbound, southbound, topics, subscriptions);
+        load_all!(self, store, instance: notifications, answers, handler, decoder);
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! What plugins are asked and what they answer, in the host's own types.
 
 use dragoman_core::{
-    Attributes, ConnectRefusal, Correlation, Execution, ExecutionId, Grant, Intent, Json, Message, Outcome, Payload,
-    Reason, Stage,
+    Attributes, ConnectRefusal, Correlation, Delivery, DeviceId, Execution, ExecutionId, Grant, Intent, Json, Message,
+    Outcome, Payload, Reason, SessionId, Stage,
 };
 use std::sync::Arc;
 
@@ -37,15 +37,20 @@ pub struct Response {
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// This is the answer; the call submitted nothing.
+    /// This is the answer; the call submitted and asked nothing.
     Respond(Response),
-    /// The call submitted something: `settled` answers once all of it got this far or was refused.
-    Wait {
-        /// Handed to `settled`.
-        context: Json,
-        /// How far.
-        until: Stage,
-    },
+    /// The call submitted or asked something.
+    Wait(Wait),
+}
+
+/// What a call waits for: `settled` is called once everything it submitted got this far or was refused, `answered`
+/// once everything it asked is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Handed to `settled` or `answered`.
+    pub context: Json,
+    /// How far; without meaning for a call that asked.
+    pub until: Stage,
 }
 
 /// What became of one submission.
@@ -80,7 +85,7 @@ pub struct Attempt<'a> {
 /// What becomes of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dispatched {
-    /// 1 to 64 messages.
+    /// At most 64 messages. None: what there was to send was published, and counts as sent.
     Send(Vec<Outgoing>),
     /// Nothing to send: this is the outcome.
     Done(Outcome),
@@ -137,4 +142,113 @@ pub struct HandlerCommand {
     pub summary: String,
     /// JSON Schema of its parameters.
     pub params_schema: Option<Json>,
+}
+
+/// What a client gets that asked for a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubscriptionVerdict {
+    /// What it asked for.
+    AsAsked,
+    /// What matches this filter, though it is told that it got what it asked for.
+    Rewritten(String),
+    /// Nothing.
+    Refuse,
+}
+
+/// What a device said of its own accord.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceEvent {
+    /// The device.
+    pub device: DeviceId,
+    /// `[a-z][a-z0-9-]{0,63}`: `uplink`, `join`, `presence`, `properties`, `notification`, `message`, `location` or
+    /// `log`, and what later contracts add.
+    pub kind: String,
+    /// The platform's name for it.
+    pub name: Option<String>,
+    /// When it was said, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// As it came.
+    pub raw: Option<Payload>,
+    /// As the dialect reads it.
+    pub body: Option<Json>,
+    /// In the dialect's vocabulary.
+    pub attributes: Attributes,
+}
+
+/// What a payload means, read by the device's handler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// The meaning.
+    pub value: Json,
+    /// At most 64, for people.
+    pub warnings: Vec<String>,
+}
+
+/// Whether a device said it or is sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the device.
+    Up,
+    /// To the device.
+    Down,
+}
+
+/// A question to a device's handler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Which frames would carry this out.
+    Plan(Intent),
+    /// What this means that the device said.
+    DecodeUp(Delivery),
+    /// What this means that the device would be sent.
+    DecodeDown(Delivery),
+}
+
+/// What a device's handler answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To a plan.
+    Frames(Vec<Intent>),
+    /// To something to decode.
+    Decoded(Decoded),
+    /// It refused, or the device has no handler that can tell.
+    Refused(Reason),
+}
+
+/// Whom a replay of transitions is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follower {
+    /// The session.
+    pub session: SessionId,
+    /// The dialect's own name for this following.
+    pub tag: String,
+}
+
+/// Where a following begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Behind that position.
+    Position(u64),
+    /// From the first transition at or after that time, in milliseconds since 1970.
+    Since(u64),
+}
+
+/// Whom a published message goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Everybody whose subscription matches and whose policy lets it receive.
+    Subscribers,
+    /// That session, whether or not it subscribed.
+    Session(SessionId),
+}
+
+/// One of a plugin's own documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Unique in its collection, 1 to 256 bytes.
+    pub key: String,
+    /// The document.
+    pub value: Json,
+    /// From 1, one more with every change.
+    pub revision: u64,
 }

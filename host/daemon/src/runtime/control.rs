@@ -143,6 +143,7 @@ impl Control for Controller {
             succeeds_at: command.succeeds_at,
             when_away: command.when_away,
             queue: None,
+            attempts: None,
             refused: None,
         };
         let queue =
@@ -258,7 +259,12 @@ fn plugin_state(plugin: &Plugin) -> PluginState {
         (roles.admission, "admission"),
         (roles.northbound, "northbound"),
         (roles.southbound, "southbound"),
+        (roles.topics, "topics"),
+        (roles.subscriptions, "subscriptions"),
+        (roles.notifications, "notifications"),
+        (roles.answers, "answers"),
         (roles.handler, "handler"),
+        (roles.decoder, "decoder"),
     ];
     let description = plugin.description();
     PluginState {
@@ -276,6 +282,7 @@ fn claim(claim: &Claim) -> String {
     match claim {
         Claim::Http(route) => route.to_string(),
         Claim::DeviceTopic(filter) => format!("device topic {filter}"),
+        Claim::ApplicationTopic(filter) => format!("application topic {filter}"),
         Claim::Connections => "connections".into(),
     }
 }

@@ -9,7 +9,7 @@ use crate::credentials::Vault;
 use dragoman_core::{Answer, DeviceId, Effect, ExecutionId, HandOver, Input, Machine, Reply};
 use dragoman_mqtt::{Broker, Delivery, DeliveryToken};
 use dragoman_store::{OutboxRow, Seq, Write};
-use dragoman_wasm::{CallContext, Catalog, HostReads, IdSource, Plugin, PluginFolder, Presented};
+use dragoman_wasm::{CallContext, Catalog, HostReads, IdSource, Numbers, Plugin, PluginFolder, Presented};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -106,7 +106,8 @@ impl Gateway {
     pub fn call_context(self: &Arc<Self>, presented: Option<Presented>) -> CallContext {
         let now_ms = self.engine.now_ms();
         let host: Arc<dyn HostReads> = self.clone();
-        CallContext { host, now_ms, ids: IdSource::new(uuid::Uuid::new_v4().into_bytes(), now_ms), presented }
+        let ids = IdSource::new(uuid::Uuid::new_v4().into_bytes(), now_ms);
+        CallContext { host, now_ms, ids, presented, numbers: Numbers::default() }
     }
 
     /// Hands the messages of one attempt to the broker, once they are committed and if they are still wanted.

@@ -65,10 +65,16 @@ pub async fn answer(
             let _place = gateway.arrivals.acquire().await.map_err(|error| Unanswered::Store(error.to_string()))?;
             plugin.handle_request(call.clone(), request).await.map_err(Unanswered::Fault)?
         };
+        if !done.questions.is_empty() {
+            return Err(Unanswered::NotAllowed(format!(
+                "plugin {} asked a handler, which this gateway does not serve",
+                plugin.name()
+            )));
+        }
         // Taken before anything is accepted, so that who is told to try again has not commanded anything. Callers that
         // only wait for the disk are gone in a moment and need no place.
         let place = match &done.value {
-            Decision::Wait { until, .. } if *until != Stage::Accepted => {
+            Decision::Wait(wait) if wait.until != Stage::Accepted => {
                 let full = |_| Unanswered::TooMany { limit: gateway.waiting_max() };
                 Some(gateway.waiting.try_acquire().map_err(full)?)
             }
@@ -83,7 +89,7 @@ pub async fn answer(
                 )));
             }
             Decision::Respond(_) => gateway.apply_writes(plugin, done.writes, None, None).await,
-            Decision::Wait { until, .. } => gateway.apply_writes(plugin, done.writes, Some(*until), None).await,
+            Decision::Wait(wait) => gateway.apply_writes(plugin, done.writes, Some(wait.until), None).await,
         };
         let applied = match applied {
             Ok(applied) => applied,
@@ -101,9 +107,9 @@ pub async fn answer(
                 gateway.engine.committed(gateway.engine.horizon()).await?;
                 Ok(response)
             }
-            Decision::Wait { context, .. } => {
+            Decision::Wait(wait) => {
                 let _place = place;
-                settle(gateway, plugin, call, &context, applied.submissions).await
+                settle(gateway, plugin, call, &wait.context, applied.submissions).await
             }
         };
     }

@@ -3,10 +3,13 @@
 use super::gateway::Gateway;
 use crate::credentials;
 use async_trait::async_trait;
-use dragoman_core::{Attributes, Correlation, DeviceId, Execution, ExecutionId};
+use dragoman_core::{
+    Attributes, Correlation, DeviceId, Execution, ExecutionId, Json, Session, SessionId, Subscription,
+};
 use dragoman_store::{DeviceRecord, StoreError};
 use dragoman_wasm::{
-    CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, Presented, ReadError, Secret, Selection,
+    CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, Page, Presented, ReadError, Secret,
+    Selection,
 };
 use std::sync::Arc;
 
@@ -138,6 +141,78 @@ impl HostReads for Gateway {
             self.vault.secret(plugin, account).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         Ok(secret.map(|secret| Secret::new(secret.to_vec())))
     }
+
+    async fn count_devices(&self, _plugin: &str, _labels: &Attributes) -> Result<u64, ReadError> {
+        Err(not_served("devices.count"))
+    }
+
+    async fn execution_by_alias(
+        &self,
+        _plugin: &str,
+        _device: &DeviceId,
+        _alias: &str,
+    ) -> Result<Option<Arc<Execution>>, ReadError> {
+        Err(not_served("executions.get-by-alias"))
+    }
+
+    async fn open_executions(&self, _plugin: &str, _device: &DeviceId) -> Result<Vec<Arc<Execution>>, ReadError> {
+        Err(not_served("executions.get-open"))
+    }
+
+    async fn check_password(&self, _plugin: &str, _account: &str, _password: &Secret) -> Result<Identity, CheckError> {
+        Err(CheckError::Unavailable(not_served("credentials.check-password").to_string()))
+    }
+
+    async fn document(&self, _plugin: &str, _collection: &str, _key: &str) -> Result<Option<Arc<Document>>, ReadError> {
+        Err(not_served("documents.get"))
+    }
+
+    async fn documents(
+        &self,
+        _plugin: &str,
+        _collection: &str,
+        _fields: &Attributes,
+        _after: Option<&str>,
+        _limit: u32,
+    ) -> Result<Vec<Arc<Document>>, ReadError> {
+        Err(not_served("documents.query"))
+    }
+
+    async fn count_documents(&self, _plugin: &str, _collection: &str, _fields: &Attributes) -> Result<u64, ReadError> {
+        Err(not_served("documents.count"))
+    }
+
+    async fn next_number(&self, _plugin: &str, _counter: &str) -> Result<u64, ReadError> {
+        Err(not_served("documents.next-number"))
+    }
+
+    async fn session(&self, _plugin: &str, _id: &SessionId) -> Result<Option<Arc<Session>>, ReadError> {
+        Err(not_served("sessions.get"))
+    }
+
+    async fn subscriptions(&self, _plugin: &str, _id: &SessionId) -> Result<Vec<Subscription>, ReadError> {
+        Err(not_served("sessions.subscriptions"))
+    }
+
+    async fn device_subscriptions(
+        &self,
+        _plugin: &str,
+        _device: &DeviceId,
+    ) -> Result<Option<Vec<Subscription>>, ReadError> {
+        Err(not_served("sessions.device-subscriptions"))
+    }
+
+    async fn notes(&self, _plugin: &str, _id: &SessionId) -> Result<Option<Json>, ReadError> {
+        Err(not_served("sessions.get-notes"))
+    }
+
+    fn has_target(&self, _name: &str) -> bool {
+        false
+    }
+}
+
+fn not_served(what: &str) -> ReadError {
+    ReadError::Unavailable(format!("this gateway does not serve `{what}`"))
 }
 
 fn stored_selection(plugin: &str, what: &Selection) -> dragoman_store::Selection {

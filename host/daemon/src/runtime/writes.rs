@@ -62,6 +62,12 @@ impl Gateway {
                 PluginWrite::Submit(submit) => submits.push(*submit),
                 PluginWrite::CreateDevice(_) | PluginWrite::PutProfile { .. } => registry.push(write),
                 PluginWrite::Cancel(_) | PluginWrite::Tell { .. } => others.push(write),
+                _ => {
+                    return Err(WriteError::NotAllowed(format!(
+                        "plugin {} wrote what this gateway does not serve",
+                        plugin.name()
+                    )));
+                }
             }
         }
         if !registry.is_empty() {
@@ -125,7 +131,7 @@ impl Gateway {
                     let Correlation { reporter: by, key } = about;
                     steps.push(Step::Input(Input::Report { by, key, report, attributes }));
                 }
-                PluginWrite::Submit(_) | PluginWrite::CreateDevice(_) | PluginWrite::PutProfile { .. } => {}
+                _ => {}
             }
         }
         let turn = self.engine.turn(steps, until)?;
@@ -218,7 +224,7 @@ impl Gateway {
                         revision: revision + 1,
                     }));
                 }
-                PluginWrite::Submit(_) | PluginWrite::Cancel(_) | PluginWrite::Tell { .. } => {}
+                _ => {}
             }
         }
         let seq = self.engine.journal().append_checked(rows).await.map_err(|error| match error {

@@ -1,7 +1,8 @@
 //! What the exports are asked and what they answer.
 
-use super::records::{execution, message};
+use super::records::{execution, message, policy};
 use super::vocabulary::{intent, outcome, payload, payload_to_wit, reason, reason_to_wit, stage};
+use crate::bindings::dragoman::gateway::types as wit;
 use crate::bindings::exports::dragoman::gateway::{
     admission as wit_admission, handler as wit_handler, northbound as wit_northbound, plugin as wit_plugin,
     southbound as wit_southbound,
@@ -9,10 +10,12 @@ use crate::bindings::exports::dragoman::gateway::{
 use crate::claims::Route;
 use crate::context::Presented;
 use crate::description::{Claim, Description, Queue};
+use crate::documented::Documented;
 use crate::words::{
-    Audience, Decision, Dispatched, HandlerCommand, HandlerPlan, Outgoing, Request, Response, Settlement, Step, Verdict,
+    Audience, Decision, Dispatched, HandlerCommand, HandlerPlan, Outgoing, Request, Response, Settlement, Step,
+    Verdict, Wait,
 };
-use dragoman_core::{ConnectRefusal, Correlation, DeviceId, Grant, Overflow, Policy, Subscription};
+use dragoman_core::{ConnectRefusal, Correlation, DeviceId, Grant, Overflow};
 use std::sync::Arc;
 
 /// The error is the middle of a sentence about the plugin.
@@ -23,6 +26,7 @@ pub(crate) fn description(from: wit_plugin::Description) -> Result<Description, 
                 Route::parse(&route).map_err(|error| format!("claims the route `{route:.200}`, but {error}"))?,
             ),
             wit_plugin::Claim::DeviceTopic(filter) => Claim::DeviceTopic(filter),
+            wit_plugin::Claim::ApplicationTopic(filter) => Claim::ApplicationTopic(filter),
             wit_plugin::Claim::Connections => Claim::Connections,
         })
     };
@@ -35,6 +39,7 @@ pub(crate) fn description(from: wit_plugin::Description) -> Result<Description, 
             wit_plugin::Overflow::DropOldest => Overflow::DropOldest,
         },
     };
+    let documented = Documented::read(&from.attributes)?;
     Ok(Description {
         name: from.name.into(),
         version: from.version,
@@ -45,12 +50,18 @@ pub(crate) fn description(from: wit_plugin::Description) -> Result<Description, 
         credential_headers: from.credential_headers,
         settings_schema: from.settings_schema,
         attributes: from.attributes,
+        indexes: documented.indexes,
+        device_window: documented.device_window,
+        always_present: documented.always_present,
+        unclaimed_topics: documented.unclaimed_topics,
+        transitions: documented.transitions,
+        events: documented.events,
     })
 }
 
 pub(crate) fn verdict(verdict: wit_admission::Verdict, dialect: &Arc<str>) -> Verdict {
     match verdict {
-        wit_admission::Verdict::Accept(grant) => Verdict::Accept(policy_grant(grant, dialect)),
+        wit_admission::Verdict::Accept(grant) => Verdict::Accept(admitted(grant, dialect)),
         wit_admission::Verdict::Refuse(refusal) => Verdict::Refuse(match refusal {
             wit_admission::Refusal::BadClientId => ConnectRefusal::BadClientId,
             wit_admission::Refusal::BadCredentials => ConnectRefusal::BadCredentials,
@@ -61,14 +72,12 @@ pub(crate) fn verdict(verdict: wit_admission::Verdict, dialect: &Arc<str>) -> Ve
     }
 }
 
-fn policy_grant(grant: wit_admission::Grant, dialect: &Arc<str>) -> Grant {
-    let wit_admission::Policy { publish, subscribe, receive, implicit } = grant.policy;
-    let implicit = implicit.into_iter().map(|one| Subscription { filter: one.filter, qos: one.qos }).collect();
+fn admitted(grant: wit_admission::Grant, dialect: &Arc<str>) -> Grant {
     Grant {
         dialect: Arc::clone(dialect),
         principal: grant.principal,
         device: grant.device.map(DeviceId::new),
-        policy: Policy { publish, subscribe, receive, implicit },
+        policy: policy(grant.policy),
     }
 }
 
@@ -87,19 +96,23 @@ pub(crate) fn request(request: &Request, presented: Option<&Presented>) -> wit_n
     }
 }
 
-pub(crate) fn response(response: wit_northbound::Response) -> Response {
+pub(crate) fn response(response: wit::Response) -> Response {
     Response { status: response.status, headers: response.headers, body: payload(response.body) }
 }
 
-pub(crate) fn decision(decision: wit_northbound::Decision) -> Decision {
+pub(crate) fn decision(decision: wit::Decision) -> Decision {
     match decision {
-        wit_northbound::Decision::Respond(answer) => Decision::Respond(response(answer)),
-        wit_northbound::Decision::Wait(wait) => Decision::Wait { context: wait.context, until: stage(wait.until) },
+        wit::Decision::Respond(answer) => Decision::Respond(response(answer)),
+        wit::Decision::Wait(asked) => Decision::Wait(wait(asked)),
     }
 }
 
-pub(crate) fn settlement(settlement: &Settlement, plugin: &str) -> wit_northbound::Settlement {
-    wit_northbound::Settlement {
+pub(crate) fn wait(wait: wit::Wait) -> Wait {
+    Wait { context: wait.context, until: stage(wait.until) }
+}
+
+pub(crate) fn settlement(settlement: &Settlement, plugin: &str) -> wit::Settlement {
+    wit::Settlement {
         id: settlement.id.to_string(),
         settled: settlement.settled.as_ref().map(|record| execution(record, plugin)).map_err(reason_to_wit),
     }

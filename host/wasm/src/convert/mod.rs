@@ -3,10 +3,15 @@
 
 mod answers;
 mod records;
+mod told;
 mod vocabulary;
 
 pub(crate) use answers::{
-    decision, description, dispatched, handler_commands, request, response, settlement, step, verdict,
+    decision, description, dispatched, handler_commands, request, response, settlement, step, verdict, wait,
 };
-pub(crate) use records::{attempt, device, execution, message_to_wit, session};
-pub(crate) use vocabulary::{guest_error, intent, intent_to_wit, reply_to_wit, report, stage, state};
+pub(crate) use records::{attempt, device, execution, message, message_to_wit, policy, session, subscription};
+pub(crate) use told::{
+    answer, decoded, decoded_to_wit, event, event_to_wit, follower, question, subscription_verdict, to_decode,
+    transition,
+};
+pub(crate) use vocabulary::{guest_error, intent, intent_to_wit, reason, reply_to_wit, report, stage, state};

@@ -4,7 +4,7 @@ use super::vocabulary::{intent_to_wit, outcome_to_wit, payload, payload_to_wit, 
 use crate::bindings::dragoman::gateway::types as wit;
 use crate::reads::DeviceView;
 use crate::words::Attempt;
-use dragoman_core::{Execution, Message, Session};
+use dragoman_core::{Execution, Message, Policy, Session, Subscription};
 
 pub(crate) fn device(device: &DeviceView) -> wit::Device {
     wit::Device {
@@ -82,4 +82,13 @@ pub(crate) fn message(message: wit::Message) -> Message {
         retain: message.retain,
         attributes: message.attributes,
     }
+}
+
+pub(crate) fn subscription(Subscription { filter, qos }: &Subscription) -> wit::Subscription {
+    wit::Subscription { filter: filter.clone(), qos: *qos }
+}
+
+pub(crate) fn policy(wit::Policy { publish, subscribe, receive, implicit }: wit::Policy) -> Policy {
+    let implicit = implicit.into_iter().map(|one| Subscription { filter: one.filter, qos: one.qos }).collect();
+    Policy { publish, subscribe, receive, implicit }
 }

@@ -35,12 +35,16 @@ pub(crate) fn intent(intent: wit::Intent) -> Intent {
         wit::Intent::Read(names) => Intent::Read(
             names.into_iter().map(|wit::PropertyName { service, name }| PropertyName { service, name }).collect(),
         ),
-        wit::Intent::Deliver(delivery) => Intent::Deliver(Delivery {
-            name: delivery.name,
-            payload: payload(delivery.payload),
-            attributes: delivery.attributes,
-        }),
+        wit::Intent::Deliver(what) => Intent::Deliver(delivery(what)),
     }
+}
+
+pub(crate) fn delivery(what: wit::Delivery) -> Delivery {
+    Delivery { name: what.name, payload: payload(what.payload), attributes: what.attributes }
+}
+
+pub(crate) fn delivery_to_wit(Delivery { name, payload, attributes }: &Delivery) -> wit::Delivery {
+    wit::Delivery { name: name.clone(), payload: payload_to_wit(payload), attributes: attributes.clone() }
 }
 
 pub(crate) fn intent_to_wit(intent: &Intent) -> wit::Intent {
@@ -57,9 +61,7 @@ pub(crate) fn intent_to_wit(intent: &Intent) -> wit::Intent {
         Intent::Read(names) => wit::Intent::Read(
             names.into_iter().map(|PropertyName { service, name }| wit::PropertyName { service, name }).collect(),
         ),
-        Intent::Deliver(Delivery { name, payload, attributes }) => {
-            wit::Intent::Deliver(wit::Delivery { name, payload: payload_to_wit(&payload), attributes })
-        }
+        Intent::Deliver(delivery) => wit::Intent::Deliver(delivery_to_wit(&delivery)),
     }
 }
 

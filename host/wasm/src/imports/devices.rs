@@ -1,21 +1,23 @@
-//! `devices`: the registry.
+//! `devices`: the registry. What its writes check is in [`super::registry`].
 
 use super::memo::unanswered;
 use super::{is_device_id, refusal, told};
+use crate::access::Import;
 use crate::bindings::dragoman::gateway::{devices, types};
 use crate::check;
 use crate::convert;
-use crate::export::Access;
 use crate::state::State;
-use crate::writes::{CreateDevice, PluginWrite};
+use crate::writes::PluginWrite;
 use dragoman_core::DeviceId;
 
 /// Devices in one list.
 const LIST_MAX: u32 = 1000;
+/// How far `count` counts.
+const COUNT_MAX: u64 = 100_000;
 
 impl devices::Host for State {
     async fn get(&mut self, id: String) -> wasmtime::Result<Option<types::Device>> {
-        self.call.enter("devices.get", Access::Host)?;
+        self.call.enter(Import::DevicesGet)?;
         if !is_device_id(&id) {
             return Ok(None);
         }
@@ -24,7 +26,7 @@ impl devices::Host for State {
     }
 
     async fn resolve(&mut self, namespace: String, name: String) -> wasmtime::Result<Option<types::Device>> {
-        self.call.enter("devices.resolve", Access::Host)?;
+        self.call.enter(Import::DevicesResolve)?;
         if check::name("", &namespace).is_err() || check::name("", &name).is_err() {
             return Ok(None);
         }
@@ -38,7 +40,7 @@ impl devices::Host for State {
         after: Option<String>,
         limit: u32,
     ) -> wasmtime::Result<Vec<types::Device>> {
-        self.call.enter("devices.query", Access::Host)?;
+        self.call.enter(Import::DevicesQuery)?;
         check::attributes("labels of a query", &labels)?;
         let after = after.map(DeviceId::new);
         let found = self.call.devices(labels, after, limit.min(LIST_MAX)).await.map_err(unanswered)?;
@@ -46,39 +48,12 @@ impl devices::Host for State {
     }
 
     async fn create(&mut self, what: devices::Registration) -> wasmtime::Result<Result<String, types::Error>> {
-        let context = self.call.enter("devices.create", Access::Host)?;
+        let context = self.call.enter(Import::DevicesCreate)?;
         let id = what.id.clone().unwrap_or_else(|| context.ids.next_id());
-        let bounds = self.call.facts.bounds;
-        let checked = check::name_option("a handler's name", what.handler.as_deref())
-            .and_then(|()| check::attributes("aliases of a device", &what.aliases))
-            .and_then(|()| {
-                what.aliases.iter().try_for_each(|(space, name)| {
-                    check::name("an alias's namespace", space).and_then(|()| check::name("an alias", name))
-                })
-            })
-            .and_then(|()| check::attributes("labels of a device", &what.labels))
-            .and_then(|()| bounds.json("a device's profile", &what.profile));
-        if let Err(fault) = checked {
-            return Ok(Err(refusal(fault)));
-        }
-        if !is_device_id(&id) {
-            return Ok(Err(types::Error::Invalid(format!("`{id:.200}` is not a device id: [A-Za-z0-9_.:-]{{1,128}}"))));
-        }
-        let new = CreateDevice {
-            id: DeviceId::new(id.as_str()),
-            handler: what.handler,
-            parent: what.parent.map(DeviceId::new),
-            aliases: what.aliases,
-            labels: what.labels,
-            profile: what.profile,
-        };
-        if let Some(error) = self.taken(&new).await {
-            return Ok(Err(error));
-        }
-        let bytes = check::attributes_bytes(&new.aliases) + check::attributes_bytes(&new.labels) + new.profile.len();
-        self.call.charge(bytes + check::NAME_MAX_BYTES)?;
-        self.call.writes.push(PluginWrite::CreateDevice(new));
-        Ok(Ok(id))
+        Ok(match self.create_device(&id, what).await? {
+            Ok(()) => Ok(id),
+            Err(error) => Err(error),
+        })
     }
 
     async fn put_profile(
@@ -87,7 +62,7 @@ impl devices::Host for State {
         profile: String,
         revision: u64,
     ) -> wasmtime::Result<Result<(), types::Error>> {
-        self.call.enter("devices.put-profile", Access::Host)?;
+        self.call.enter(Import::DevicesPutProfile)?;
         if let Err(fault) = self.call.facts.bounds.json("a device's profile", &profile) {
             return Ok(Err(refusal(fault)));
         }
@@ -108,6 +83,15 @@ impl devices::Host for State {
             ))));
         }
         self.call.charge(profile.len() + id.len())?;
+        // A profile behind an update belongs to it.
+        let update = self.call.writes.iter_mut().find_map(|write| match write {
+            PluginWrite::UpdateDevice(update) if update.id == device => Some(update),
+            _ => None,
+        });
+        if let Some(update) = update {
+            update.profile = profile;
+            return Ok(Ok(()));
+        }
         // A second profile within the call replaces the first: both name the revision that the call read.
         self.call
             .writes
@@ -115,41 +99,35 @@ impl devices::Host for State {
         self.call.writes.push(PluginWrite::PutProfile { device, profile, revision });
         Ok(Ok(()))
     }
-}
 
-impl State {
-    /// Why a device cannot be registered: its id or an alias is taken, in the registry or by an earlier write of the
-    /// call, or its parent is unknown.
-    async fn taken(&mut self, new: &CreateDevice) -> Option<types::Error> {
-        let created = |write: &PluginWrite| match write {
-            PluginWrite::CreateDevice(earlier) => Some((earlier.id.clone(), earlier.aliases.clone())),
-            _ => None,
-        };
-        let earlier: Vec<_> = self.call.writes.iter().filter_map(created).collect();
-        match self.call.device(&new.id).await {
-            Ok(None) if earlier.iter().all(|(id, _)| *id != new.id) => {}
-            Ok(_) => return Some(types::Error::Conflict(format!("a device with the id `{}` exists", new.id))),
-            Err(error) => return Some(told(error)),
-        }
-        for (at, (namespace, name)) in new.aliases.iter().enumerate() {
-            let doubled = new.aliases.iter().take(at).chain(earlier.iter().flat_map(|(_, aliases)| aliases));
-            let doubled = doubled.into_iter().any(|alias| alias.0 == *namespace && alias.1 == *name);
-            match self.call.resolve(namespace.clone(), name.clone()).await {
-                Ok(None) if !doubled => {}
-                Ok(_) => {
-                    return Some(types::Error::Conflict(format!("the name `{name}` in `{namespace}` is taken")));
-                }
-                Err(error) => return Some(told(error)),
-            }
-        }
-        let parent = new.parent.as_ref()?;
-        if earlier.iter().any(|(id, _)| id == parent) {
-            return None;
-        }
-        match self.call.device(parent).await {
-            Ok(Some(_)) => None,
-            Ok(None) => Some(types::Error::NotFound(format!("no device has the id `{parent:.200}`"))),
-            Err(error) => Some(told(error)),
-        }
+    async fn update(
+        &mut self,
+        id: String,
+        what: devices::Registration,
+        revision: u64,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        self.call.enter(Import::DevicesUpdate)?;
+        Ok(self.update_device(&id, what, revision).await?)
+    }
+
+    async fn remove(&mut self, id: String) -> wasmtime::Result<Result<(), types::Error>> {
+        self.call.enter(Import::DevicesRemove)?;
+        Ok(self.remove_device(&id).await?)
+    }
+
+    async fn add_alias(
+        &mut self,
+        id: String,
+        namespace: String,
+        name: String,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        self.call.enter(Import::DevicesAddAlias)?;
+        Ok(self.add_name(&id, namespace, name).await?)
+    }
+
+    async fn count(&mut self, labels: types::Attributes) -> wasmtime::Result<u64> {
+        self.call.enter(Import::DevicesCount)?;
+        check::attributes("labels of a query", &labels)?;
+        Ok(self.call.count_devices(labels).await.map_err(unanswered)?.min(COUNT_MAX))
     }
 }

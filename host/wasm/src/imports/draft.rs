@@ -1,18 +1,18 @@
 //! `executions.submission`: a command to be. No method fails; the first thing found wrong is kept, and told to
 //! `northbound.settled` as a refusal.
 
+use crate::access::Import;
 use crate::bindings::dragoman::gateway::{executions, types};
 use crate::check::{self, Checked};
 use crate::convert;
 use crate::error::Fault;
-use crate::export::Access;
 use crate::state::State;
-use crate::writes::Submit;
-use dragoman_core::{DeviceId, ExecutionId, Intent, Reason, Stage, WhenAway};
+use crate::writes::{Attempts, Submit};
+use dragoman_core::{Delivery, DeviceId, ExecutionId, Intent, Place, Reason, Stage, WhenAway};
 use wasmtime::component::Resource;
 
 pub(super) const DEVICE_UNKNOWN: &str = "$UNKNOWN_DEVICE";
-const LABELS_MAX: usize = 8;
+const ATTEMPTS_MAX: u32 = 1000;
 const TTL_MIN_MS: u32 = 1000;
 const TTL_MAX_MS: u32 = 49 * 24 * 60 * 60 * 1000;
 
@@ -24,7 +24,7 @@ pub struct Draft {
 
 impl executions::HostSubmission for State {
     fn new(&mut self, device: String, intent: types::Intent) -> wasmtime::Result<Resource<Draft>> {
-        self.call.enter("executions.submission", Access::Submit)?;
+        self.call.enter(Import::Submission)?;
         let max = self.call.facts.options.submissions_max;
         self.drafts += 1;
         if self.drafts > max {
@@ -46,6 +46,7 @@ impl executions::HostSubmission for State {
                 succeeds_at: None,
                 when_away: None,
                 queue: None,
+                attempts: None,
                 refused: None,
             }),
         };
@@ -70,9 +71,8 @@ impl executions::HostSubmission for State {
 
     fn label(&mut self, draft: Resource<Draft>, name: String, value: String) -> wasmtime::Result<()> {
         let labels = self.table.get(&draft)?.submit.labels.len();
-        let checked = check::name("the name of a label", &name)
-            .and_then(|()| check::size("the value of a label", value.len(), check::NAME_MAX_BYTES))
-            .and_then(|()| check::count("labels of a command", labels + 1, 0, LABELS_MAX));
+        let checked = check::label(&name, &value)
+            .and_then(|()| check::count("labels of a command", labels + 1, 0, check::LABELS_MAX));
         self.set(&draft, name.len() + value.len(), checked, |submit| submit.labels.push((name, value)))
     }
 
@@ -113,6 +113,27 @@ impl executions::HostSubmission for State {
         self.set(&draft, name.len(), checked, |submit| submit.queue = Some(name))
     }
 
+    fn attempts(
+        &mut self,
+        draft: Resource<Draft>,
+        max: u32,
+        backoff_ms: u32,
+        place: executions::Place,
+    ) -> wasmtime::Result<()> {
+        let checked = if !(1..=ATTEMPTS_MAX).contains(&max) {
+            Err(Fault::DoesNotFit(format!("{max} attempts are not between 1 and {ATTEMPTS_MAX}")))
+        } else if backoff_ms > TTL_MAX_MS {
+            Err(Fault::DoesNotFit(format!("a backoff of {backoff_ms} ms is longer than 49 days")))
+        } else {
+            Ok(())
+        };
+        let place = match place {
+            executions::Place::Head => Place::Head,
+            executions::Place::Tail => Place::Tail,
+        };
+        self.set(&draft, 0, checked, |submit| submit.attempts = Some(Attempts { max, backoff_ms, place }))
+    }
+
     fn drop(&mut self, draft: Resource<Draft>) -> wasmtime::Result<()> {
         self.table.delete(draft)?;
         self.drafts = self.drafts.saturating_sub(1);
@@ -129,7 +150,7 @@ impl State {
         checked: Checked,
         set: impl FnOnce(&mut Submit),
     ) -> wasmtime::Result<()> {
-        self.call.enter("executions.submission", Access::Submit)?;
+        self.call.enter(Import::Submission)?;
         self.call.charge(bytes)?;
         let draft = self.table.get_mut(draft)?;
         if checked.is_ok() {
@@ -149,14 +170,18 @@ impl Draft {
 }
 
 /// What keeping an intent costs, in bytes.
-fn intent_bytes(intent: &Intent) -> usize {
+pub(super) fn intent_bytes(intent: &Intent) -> usize {
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     match intent {
         Intent::Invoke(one) => length(&one.service) + one.action.len() + one.params.len(),
         Intent::Write(all) => all.iter().map(|one| length(&one.service) + one.name.len() + one.value.len()).sum(),
         Intent::Read(all) => all.iter().map(|one| length(&one.service) + one.name.len()).sum(),
-        Intent::Deliver(one) => {
-            length(&one.name) + one.payload.as_bytes().len() + check::attributes_bytes(&one.attributes)
-        }
+        Intent::Deliver(one) => delivery_bytes(one),
     }
+}
+
+/// What keeping a delivery costs, in bytes.
+pub(super) fn delivery_bytes(one: &Delivery) -> usize {
+    let name = one.name.as_ref().map_or(0, String::len);
+    name + one.payload.as_bytes().len() + check::attributes_bytes(&one.attributes)
 }

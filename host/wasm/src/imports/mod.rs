@@ -1,14 +1,22 @@
 //! What the host offers to plugins. Reads go to the daemon and repeat within a call; writes are buffered.
 //!
-//! A read answers with the state that is applied: it knows nothing of what the same call has buffered.
+//! A read answers with the state that is applied: it knows nothing of what the same call has buffered. But a document or
+//! the notes of a session that the call wrote are read as it wrote them, one by one; lists and counts show them as applied.
 
+mod asks;
 mod credentials;
 mod devices;
+mod documents;
 mod draft;
+mod events;
 mod executions;
 mod host;
+mod jwt;
 mod mac;
 mod memo;
+mod outbox;
+mod registry;
+mod sessions;
 
 use crate::bindings::dragoman::gateway::types;
 use crate::error::Fault;
@@ -16,6 +24,9 @@ use crate::reads::ReadError;
 #[expect(unreachable_pub, reason = "the generated bindings re-export it, inside this crate")]
 pub use draft::Draft;
 pub(crate) use memo::Memo;
+
+const ASKED_AND_SUBMITTED: &str = "it asked a handler and submitted a command in one call; ask first, and submit when \
+                                   the answers are there";
 
 /// `[A-Za-z0-9_.:-]{1,128}`
 pub(crate) fn is_device_id(text: &str) -> bool {

@@ -3,12 +3,12 @@
 use crate::host::{device, execution};
 use crate::world::{NOW_MS, message, patient, request, said, session, world};
 use dragoman_core::{
-    Attributes, ConnectRefusal, Correlation, Delivery, DeviceId, ExecutionId, Intent, Message, Outcome, Payload,
+    Attributes, ConnectRefusal, Correlation, Delivery, DeviceId, ExecutionId, Intent, Message, Outcome, Payload, Place,
     Reason, Report, Stage, State, WhenAway,
 };
 use dragoman_wasm::{
-    Attempt, Audience, CallError, CreateDevice, Decision, Dispatched, Done, Fault, GuestError, PluginOptions,
-    PluginWrite, Settlement, Submit, Verdict,
+    Attempt, Attempts, Audience, CallError, CreateDevice, Decision, Dispatched, Done, Fault, GuestError, PluginOptions,
+    PluginWrite, Settlement, Submit, Verdict, Wait,
 };
 use std::sync::Arc;
 
@@ -36,11 +36,11 @@ async fn clock_ids_and_settings_are_the_same_in_a_repetition() {
 #[tokio::test]
 async fn a_submission_carries_what_was_set() {
     let world = world(patient(), PluginOptions::default()).await;
-    let script = "submit d1 alias=a1 key=k1 context={\"c\":1} label=x ttl=5000 succeeds=acked away=fail queue=main-queue\n\
+    let script = "submit d1 alias=a1 key=k1 context={\"c\":1} label=x ttl=5000 succeeds=acked away=fail queue=main-queue attempts=3:500\n\
                   submit unknown bytes 3\nwait {\"w\":1}";
-    let Done { value, writes, read_revisions } = world.request(script).await.unwrap();
-    assert_eq!(value, Decision::Wait { context: "{\"w\":1}".into(), until: Stage::Ended });
-    assert_eq!(read_revisions, []);
+    let Done { value, writes, read_revisions, questions } = world.request(script).await.unwrap();
+    assert_eq!(value, Decision::Wait(Wait { context: "{\"w\":1}".into(), until: Stage::Ended }));
+    assert_eq!((read_revisions, questions), (Vec::new(), Vec::new()));
     let mut ids = world.call().ids;
     let full = Submit {
         id: ExecutionId::new(ids.next_id()),
@@ -54,6 +54,7 @@ async fn a_submission_carries_what_was_set() {
         succeeds_at: Some(Stage::Acked),
         when_away: Some(WhenAway::Fail),
         queue: Some("main-queue".into()),
+        attempts: Some(Attempts { max: 3, backoff_ms: 500, place: Place::Head }),
         refused: None,
     };
     let payload = Payload::Bytes(vec![0; 3]);
@@ -69,6 +70,7 @@ async fn a_submission_carries_what_was_set() {
         succeeds_at: None,
         when_away: None,
         queue: None,
+        attempts: None,
         refused: None,
     };
     assert_eq!(writes, [PluginWrite::Submit(Box::new(full)), PluginWrite::Submit(Box::new(bare))]);
@@ -81,6 +83,8 @@ async fn what_is_wrong_with_a_submission_is_a_refusal() {
         ("d1 ttl=999", "$INVALID", "a time to live of 999 ms is not between 1 s and 49 days"),
         ("d1 succeeds=sent", "$INVALID", "a command succeeds when it is acked or ended, not before"),
         ("d1 queue=none", "$INVALID", "the dialect describes no queue `none`"),
+        ("d1 attempts=0:1", "$INVALID", "0 attempts are not between 1 and 1000"),
+        ("d1 attempts=1:4233600001", "$INVALID", "a backoff of 4233600001 ms is longer than 49 days"),
         ("d1 context={", "$INVALID", "the context of a command is not valid JSON"),
         ("d1 params []", "$INVALID", "an intent's params is not a JSON object"),
         ("d1 alias=", "$INVALID", "the alias of a command is empty"),
@@ -235,6 +239,7 @@ async fn dispatch_gets_the_attempt_and_answers_with_messages_an_outcome_or_a_rea
             attributes: Attributes::new(),
         }
     );
+    assert_eq!(dispatch(&world, "messages 0").await.unwrap().value, Dispatched::Send(Vec::new()));
     assert_eq!(messages[0].correlation, Some(Correlation { reporter: DeviceId::new("d1"), key: "e2-3".into() }));
     let done = dispatch(&world, "done").await.unwrap().value;
     assert_eq!(done, Dispatched::Done(Outcome::Succeeded(Some("{\"stored\":1}".into()))));
@@ -249,7 +254,6 @@ async fn a_dispatch_that_breaks_the_contract_is_a_fault() {
         ("unsupported $AWAY", "it used the reason code `$AWAY`, but codes that begin with `$` are the host's"),
         ("topic a/+", "`a/+` is not a topic: wildcards (+ and #) stand in filters only, not in the name of a topic"),
         ("qos 2", "QoS 2 is not one of 0 to 1"),
-        ("messages 0", "there are 0 messages of an attempt, but at least 1 are needed"),
         ("messages 65", "there are 65 messages of an attempt, but at most 64 are allowed"),
         ("done {", "an outcome is not valid JSON: EOF while parsing an object at line 1 column 1"),
         ("submit d1", "it called `executions.submission`, which is not allowed there"),
@@ -299,7 +303,7 @@ async fn a_device_s_word_is_told_by_the_session_it_came_from() {
 async fn a_request_responds_or_waits_as_it_submitted() {
     let world = world(patient(), PluginOptions::default()).await;
     for (script, fault) in [
-        ("submit d1", "it submitted a command and answered without waiting for it"),
+        ("submit d1", "it submitted or asked something and answered without waiting for it"),
         ("wait {}", "it waits but submitted nothing to wait for"),
         (
             "submit d1\nwait {",

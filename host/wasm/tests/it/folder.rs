@@ -76,10 +76,10 @@ async fn a_file_that_does_not_fit_is_refused_with_what_would_mend_it() {
             "i-no-role.wasm",
             with(
                 stepper(),
-                &[("gateway/handler@", "gateway/handles@")],
+                &[("gateway/handler@", "gateway/handles@"), ("gateway/decoder@", "gateway/decodes@")],
             ),
-            "exports `plugin` of dragoman:gateway@0.1.0-draft but no role; export at least one of `admission`, \
-             `northbound`, `southbound` and `handler`"
+            "exports `plugin` of dragoman:gateway@0.1.0-draft but no role; export at least one, e.g. \
+             `northbound` or `handler`"
                 .into(),
         ),
         (

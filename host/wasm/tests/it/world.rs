@@ -4,8 +4,8 @@ use crate::guests;
 use crate::host::FakeHost;
 use dragoman_core::{Message, Payload, Session, SessionId};
 use dragoman_wasm::{
-    CallContext, CallError, Decision, Done, Fault, IdSource, Plugin, PluginFolder, PluginOptions, Presented, Request,
-    Runtime, RuntimeOptions, Secret,
+    CallContext, CallError, Decision, Done, Fault, IdSource, Numbers, Plugin, PluginFolder, PluginOptions, Presented,
+    Request, Runtime, RuntimeOptions, Secret,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,13 @@ impl World {
 
     pub fn call(&self) -> CallContext {
         let host: Arc<FakeHost> = Arc::clone(&self.host);
-        CallContext { host, now_ms: NOW_MS, ids: IdSource::new([1; 16], NOW_MS), presented: None }
+        CallContext {
+            host,
+            now_ms: NOW_MS,
+            ids: IdSource::new([1; 16], NOW_MS),
+            presented: None,
+            numbers: Numbers::default(),
+        }
     }
 
     pub fn call_presenting(&self, secret: &str) -> CallContext {
@@ -107,7 +113,7 @@ impl World {
 pub fn said(result: Result<Done<Decision>, CallError>) -> String {
     match result.unwrap().value {
         Decision::Respond(response) => String::from_utf8(response.body.as_bytes().to_vec()).unwrap(),
-        Decision::Wait { .. } => panic!("it waits"),
+        Decision::Wait(_) => panic!("it waits"),
     }
 }
 
@@ -129,7 +135,7 @@ pub fn session(script: &str) -> Session {
         listener: "mqtt".into(),
         client_id: "d1".into(),
         username: Some(script.into()),
-        dialect: None,
+        dialect: Some("scripted".into()),
         principal: None,
         device: Some(dragoman_core::DeviceId::new("d1")),
         protocol_level: 5,

@@ -2,9 +2,10 @@
 
 use crate::dragoman::gateway::executions::Correlation;
 use crate::dragoman::gateway::types::{
-    Device, Execution, Message, Outcome, Payload, Policy, Session, Settlement, Stage, Subscription,
+    Decision, Device, Error, Execution, Message, Outcome, Payload, Policy, Response, Session, Settlement, Stage,
+    Subscription, Wait,
 };
-use crate::exports::dragoman::gateway::{admission, northbound, southbound};
+use crate::exports::dragoman::gateway::{admission, southbound, subscriptions};
 use crate::script;
 
 fn words(ending: &[String]) -> Vec<&str> {
@@ -15,16 +16,37 @@ fn number(text: &str) -> usize {
     text.parse().unwrap_or(0)
 }
 
-pub(crate) fn decision(said: Vec<String>, ending: &[String]) -> northbound::Decision {
-    match words(ending).as_slice() {
-        ["wait", context] => {
-            northbound::Decision::Wait(northbound::Wait { context: context.to_string(), until: Stage::Ended })
-        }
-        _ => northbound::Decision::Respond(response(said, ending)),
+pub(crate) fn decision(said: Vec<String>, ending: &[String]) -> Decision {
+    match wait(ending) {
+        Some(wait) => Decision::Wait(wait),
+        None => Decision::Respond(response(said, ending)),
     }
 }
 
-pub(crate) fn response(said: Vec<String>, ending: &[String]) -> northbound::Response {
+pub(crate) fn wait(ending: &[String]) -> Option<Wait> {
+    match words(ending).as_slice() {
+        ["wait", context] => Some(Wait { context: context.to_string(), until: Stage::Ended }),
+        _ => None,
+    }
+}
+
+/// What was said, as an error, where the ending asks for it.
+pub(crate) fn reported(said: &[String], ending: &[String]) -> Result<(), Error> {
+    match words(ending).as_slice() {
+        ["report"] => Err(Error::Conflict(said.join("\n"))),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn subscription(ending: &[String]) -> subscriptions::Verdict {
+    match words(ending).as_slice() {
+        ["rewrite", filter] => subscriptions::Verdict::Rewritten(filter.to_string()),
+        ["refuse"] => subscriptions::Verdict::Refuse,
+        _ => subscriptions::Verdict::AsAsked,
+    }
+}
+
+pub(crate) fn response(said: Vec<String>, ending: &[String]) -> Response {
     let (mut status, mut headers) = (200, vec![("content-type".to_string(), "text/plain".to_string())]);
     let mut body = Payload::Text(said.join("\n"));
     match words(ending).as_slice() {
@@ -33,7 +55,7 @@ pub(crate) fn response(said: Vec<String>, ending: &[String]) -> northbound::Resp
         ["headers", count] => headers = vec![("h".into(), "v".into()); number(count)],
         _ => {}
     }
-    northbound::Response { status, headers, body }
+    Response { status, headers, body }
 }
 
 pub(crate) fn settlement(settlement: &Settlement) -> String {

@@ -9,8 +9,13 @@ mod script;
 
 wit_bindgen::generate!({ world: "dialect", path: "../../../../../wit" });
 
-use dragoman::gateway::types::{Device, Error, Execution, Intent, Message, Payload, Session, Stage};
-use exports::dragoman::gateway::{admission, northbound, plugin, southbound};
+use dragoman::gateway::types::{
+    Decision, Decoded, Device, Error, Event, Execution, Intent, Message, Payload, Response, Session, Settlement, Stage,
+    Subscription, Transition, Wait,
+};
+use exports::dragoman::gateway::{
+    admission, answers, northbound, notifications, plugin, southbound, subscriptions, topics,
+};
 use std::hint::black_box;
 
 struct Scripted;
@@ -22,6 +27,8 @@ static NAME: &str = "scripted";
 static VERSION: &str = "version-one";
 static ROUTE: &str = "POST /scripted/{what}";
 static TOPIC: &str = "scripted/+/up";
+static APPLICATIONS: &str = "apps/scripted/#";
+static ATTRIBUTE: &str = "acme.own-attributes=anything-at-all";
 static QUEUE: &str = "main-queue";
 
 impl plugin::Guest for Scripted {
@@ -35,6 +42,14 @@ impl plugin::Guest for Scripted {
         }
         let route = plugin::Claim::Http(black_box(ROUTE).to_owned());
         let topic = plugin::Claim::DeviceTopic(black_box(TOPIC).to_owned());
+        let applications = plugin::Claim::ApplicationTopic(black_box(APPLICATIONS).to_owned());
+        let (attribute, value) = black_box(ATTRIBUTE).split_once('=').unwrap_or_default();
+        let attributes = [
+            (attribute, value.trim_end()),
+            ("documents.index", "things.kind"),
+            ("notifications.transitions", "all"),
+            ("notifications.events", "uplink"),
+        ];
         let queue = plugin::Queue {
             name: black_box(QUEUE).to_owned(),
             window: Stage::Ended,
@@ -45,27 +60,25 @@ impl plugin::Guest for Scripted {
             name,
             version: black_box(VERSION).to_owned(),
             summary: "does what it is told".into(),
-            claims: vec![route, topic, plugin::Claim::Connections],
+            claims: vec![route, topic, applications, plugin::Claim::Connections],
             tells: Stage::Ended,
             queues: vec![queue],
             credential_headers: vec!["x-token".into()],
             settings_schema: Some("{}".into()),
-            attributes: vec![("a".into(), "b".into())],
+            attributes: attributes.map(|(name, value)| (name.into(), value.into())).to_vec(),
         }
     }
 }
 
 impl northbound::Guest for Scripted {
-    fn handle_request(request: northbound::Request) -> Result<northbound::Decision, Error> {
+    fn handle_request(request: northbound::Request) -> Result<Decision, Error> {
         let script = text(&request.body);
         let (said, ending) = script::run(&script, Some(&request))?;
         Ok(answer::decision(said, &ending))
     }
 
-    fn settled(context: String, settlements: Vec<northbound::Settlement>) -> Result<northbound::Response, Error> {
-        // The context is a JSON string that holds the script.
-        let script = context.trim_matches('"').replace("\\n", "\n");
-        let (mut said, ending) = script::run(&script, None)?;
+    fn settled(context: String, settlements: Vec<Settlement>) -> Result<Response, Error> {
+        let (mut said, ending) = script::run(&in_json(&context), None)?;
         said.extend(settlements.iter().map(answer::settlement));
         Ok(answer::response(said, &ending))
     }
@@ -89,8 +102,74 @@ impl southbound::Guest for Scripted {
     }
 
     fn handle_message(_session: Session, message: Message) -> Result<(), Error> {
-        script::run(&text(&message.payload), None).map(drop)
+        silent(&text(&message.payload), Vec::new())
     }
+}
+
+impl topics::Guest for Scripted {
+    fn handle_message(_session: Session, message: Message) -> Result<Option<Wait>, Error> {
+        let (said, ending) = script::run(&text(&message.payload), None)?;
+        answer::reported(&said, &ending)?;
+        Ok(answer::wait(&ending))
+    }
+
+    fn settled(context: String, settlements: Vec<Settlement>) -> Result<(), Error> {
+        silent(&in_json(&context), settlements.iter().map(answer::settlement).collect())
+    }
+}
+
+impl subscriptions::Guest for Scripted {
+    fn on_subscribe(session: Session, asked: Subscription) -> Result<subscriptions::Verdict, Error> {
+        let (mut said, ending) = script::run(session.username.as_deref().unwrap_or_default(), None)?;
+        said.push(format!("{} {}", asked.filter, asked.qos));
+        answer::reported(&said, &ending)?;
+        Ok(answer::subscription(&ending))
+    }
+}
+
+impl notifications::Guest for Scripted {
+    /// The script is the detail of the first transition.
+    fn on_transitions(
+        execution: Execution,
+        transitions: Vec<Transition>,
+        position: u64,
+        followers: Vec<notifications::Follower>,
+    ) -> Result<(), Error> {
+        let script = transitions.first().and_then(|first| first.detail.clone()).unwrap_or_default();
+        let mut told = vec![format!("{} at {position}", script::execution(&execution))];
+        told.extend(transitions.iter().map(|line| format!("{}:{}:{:?}", line.seq, line.event, line.state)));
+        told.extend(followers.iter().map(|follower| format!("{}:{}", follower.session, follower.tag)));
+        silent(&in_json(&script), told)
+    }
+
+    /// The script is the body of the event.
+    fn on_event(event: Event, decoded: Option<Decoded>) -> Result<(), Error> {
+        let told = format!("{}:{}:{:?}:{decoded:?}", event.device, event.kind, event.name);
+        silent(&in_json(&event.body.unwrap_or_default()), vec![told])
+    }
+}
+
+impl answers::Guest for Scripted {
+    fn answered(context: String, answers: Vec<answers::Answer>) -> Result<Option<Decision>, Error> {
+        let (mut said, ending) = script::run(&in_json(&context), None)?;
+        said.extend(answers.iter().map(|answer| format!("{answer:?}")));
+        Ok(match ending.first().map(String::as_str) {
+            Some("nothing") => None,
+            _ => Some(answer::decision(said, &ending)),
+        })
+    }
+}
+
+/// Runs a script where nothing can be answered; the ending `report` answers with an error that tells what was said.
+fn silent(script: &str, told: Vec<String>) -> Result<(), Error> {
+    let (mut said, ending) = script::run(script, None)?;
+    said.extend(told);
+    answer::reported(&said, &ending)
+}
+
+/// A script that stands in a JSON string.
+fn in_json(text: &str) -> String {
+    text.trim_matches('"').replace("\\n", "\n")
 }
 
 fn text(payload: &Payload) -> String {

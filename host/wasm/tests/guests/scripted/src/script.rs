@@ -109,6 +109,10 @@ fn submission(device: &str, options: &[&str]) -> executions::Submission {
             Some(("away", "fail")) => made.when_away(executions::WhenAway::Fail),
             Some(("away", _)) => made.when_away(executions::WhenAway::Queue),
             Some(("queue", value)) => made.queue(value),
+            Some(("attempts", value)) => {
+                let (max, backoff) = value.split_once(':').unwrap_or_default();
+                made.attempts(max.parse().unwrap_or(0), backoff.parse().unwrap_or(0), executions::Place::Head);
+            }
             _ => {}
         }
     }

@@ -3,8 +3,10 @@
 wit_bindgen::generate!({ world: "command-handler", path: "../../../../../wit" });
 
 use dragoman::gateway::host;
-use dragoman::gateway::types::{Device, Error, Intent, Invocation, Outcome, Reason, Stage};
-use exports::dragoman::gateway::{handler, plugin};
+use dragoman::gateway::types::{
+    Decoded, Delivery, Device, Error, Intent, Invocation, Outcome, Payload, Reason, Stage,
+};
+use exports::dragoman::gateway::{decoder, handler, plugin};
 use handler::{Command, Plan, Reply, Step};
 
 struct Stepper;
@@ -62,6 +64,21 @@ impl handler::Guest for Stepper {
                 Ok(Step::Finish(Outcome::Succeeded(Some(format!("[{state},{}]", value.unwrap_or("null".into()))))))
             }
             Reply::Outcome(verdict) => Ok(Step::Finish(verdict)),
+        }
+    }
+}
+
+impl decoder::Guest for Stepper {
+    /// What the payload says decides.
+    fn decode(device: Device, direction: decoder::Direction, what: Delivery) -> Result<Decoded, Error> {
+        let Payload::Text(text) = what.payload else { return Err(Error::Invalid("bytes mean nothing".into())) };
+        let decoded = |value: String, warnings| Ok(Decoded { value, warnings });
+        match text.as_str() {
+            "internal" => Err(Error::Internal("my fault".into())),
+            "panic" => panic!("while decoding"),
+            "bad-value" => decoded("{".into(), Vec::new()),
+            "many-warnings" => decoded("1".into(), vec!["careful".into(); 65]),
+            _ => decoded(format!("\"{} {direction:?} {text}\"", device.id), vec!["careful".into()]),
         }
     }
 }
