@@ -82,15 +82,6 @@ pub enum WhenAway {
     Queue,
 }
 
-/// Where a command goes whose attempt failed: before or behind what waits in its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Before it.
-    Head,
-    /// Behind it.
-    Tail,
-}
-
 /// What gives way when a queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {

@@ -53,8 +53,10 @@ pub(crate) fn event_name(event: Event) -> &'static str {
         Event::Progress => "progress",
         Event::Replied => "replied",
         Event::Silence => "silence",
+        Event::AttemptFailed => "attempt-failed",
         Event::Requeued => "requeued",
         Event::Ended => "ended",
+        Event::Note => "note",
         Event::Late => "late",
     }
 }

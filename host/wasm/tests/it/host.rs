@@ -1,12 +1,14 @@
 //! A daemon to read from, whose devices and executions change each time somebody looks.
 
+use crate::world::session;
 use async_trait::async_trait;
 use dragoman_core::{
     Attributes, Correlation, DeviceId, Execution, ExecutionId, Intent, Invocation, Options, Owner, Phase, Place,
     SessionId, Stage, State, WhenAway,
 };
 use dragoman_wasm::{
-    CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, Presented, ReadError, Secret, Selection,
+    CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, Page, Presented, ReadError, Secret,
+    Selection,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -83,9 +85,12 @@ pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Executio
             queue: "main-queue".into(),
             window: Stage::Ended,
             device_window: Stage::Accepted,
+            device_window: Stage::Accepted,
             queue_limit: 20,
             overflow: dragoman_core::Overflow::DropOldest,
             attempts: 1,
+            backoff_ms: 0,
+            failed_to: dragoman_core::Place::Head,
             backoff_ms: 0,
             failed_to: Place::Tail,
         },
@@ -108,12 +113,18 @@ pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Executio
         closed: Vec::new(),
         queue_position: 1,
         not_before_ms: None,
+        failed: 0,
+        closed: Vec::new(),
+        queue_position: 1,
+        not_before_ms: None,
         frames: Vec::new(),
         handler_state: None,
         reply_within_ms: None,
         step_deadline_ms: None,
         correlations: Vec::new(),
         receipts_missing: 0,
+        answerable: true,
+        delivered_only: false,
         answerable: true,
         delivered_only: false,
         outcome: None,
@@ -205,6 +216,106 @@ impl HostReads for FakeHost {
 
     async fn secret(&self, _plugin: &str, account: &str) -> Result<Option<Secret>, ReadError> {
         self.read();
-        Ok((account == "k").then(|| Secret::new(b"key".to_vec())))
+        let secret = match account {
+            "k" => "key",
+            // The key of DeviceHive's own test suite.
+            "suite" => "devicehive",
+            "hex" => "0aff",
+            "short" => "abc",
+            _ => return Ok(None),
+        };
+        Ok(Some(Secret::new(secret.into())))
     }
+
+    async fn check_password(&self, _plugin: &str, account: &str, password: &Secret) -> Result<Identity, CheckError> {
+        self.read();
+        if account == "user" && password.expose() == b"right" {
+            return Ok(Identity { rights: "{\"of\":\"user\"}".into(), account: account.into() });
+        }
+        Err(CheckError::Denied("it does not fit".into()))
+    }
+
+    async fn count_devices(&self, _plugin: &str, _labels: &Attributes) -> Result<u64, ReadError> {
+        Ok(u64::from(self.read()) + 200_000)
+    }
+
+    async fn execution_by_alias(
+        &self,
+        _plugin: &str,
+        device: &DeviceId,
+        alias: &str,
+    ) -> Result<Option<Arc<Execution>>, ReadError> {
+        Ok(if (device.as_str(), alias) == ("d1", "a1") { self.record("e1") } else { None })
+    }
+
+    async fn open_executions(&self, _plugin: &str, device: &DeviceId) -> Result<Vec<Arc<Execution>>, ReadError> {
+        assert_eq!(device.as_str(), "d1", "only devices that the plugin reaches are asked for");
+        Ok(["e1", "e2"].into_iter().filter_map(|id| self.record(id)).collect())
+    }
+
+    async fn document(&self, _plugin: &str, collection: &str, key: &str) -> Result<Option<Arc<Document>>, ReadError> {
+        let read = self.read();
+        Ok((collection == "things" && matches!(key, "k1" | "k2")).then(|| Arc::new(document(key, read))))
+    }
+
+    async fn documents(
+        &self,
+        _plugin: &str,
+        _collection: &str,
+        fields: &Attributes,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Arc<Document>>, ReadError> {
+        assert!(fields.iter().all(|(name, _)| name == "kind"), "only indexed fields are asked for");
+        let read = self.read();
+        let keys = ["k1", "k2"].into_iter().filter(|key| after.is_none_or(|after| *key > after));
+        Ok(keys.take(limit as usize).map(|key| Arc::new(document(key, read))).collect())
+    }
+
+    async fn count_documents(&self, _plugin: &str, _collection: &str, _fields: &Attributes) -> Result<u64, ReadError> {
+        Ok(self.read().into())
+    }
+
+    async fn next_number(&self, _plugin: &str, _counter: &str) -> Result<u64, ReadError> {
+        Ok(self.read().into())
+    }
+
+    async fn session(&self, _plugin: &str, id: &SessionId) -> Result<Option<Arc<Session>>, ReadError> {
+        let dialect = match id.as_str() {
+            "s1" => "scripted",
+            "s9" => "other",
+            _ => return Ok(None),
+        };
+        let username = Some(format!("read {}", self.read()));
+        let session = Session { id: id.clone(), username, dialect: Some(dialect.into()), ..session("") };
+        Ok(Some(Arc::new(session)))
+    }
+
+    async fn subscriptions(&self, _plugin: &str, id: &SessionId) -> Result<Vec<Subscription>, ReadError> {
+        assert_eq!(id.as_str(), "s1", "only sessions of the plugin are asked for");
+        Ok(vec![Subscription { filter: format!("a/{}", self.read()), qos: 1 }])
+    }
+
+    async fn device_subscriptions(
+        &self,
+        _plugin: &str,
+        device: &DeviceId,
+    ) -> Result<Option<Vec<Subscription>>, ReadError> {
+        let filter = format!("b/{}", self.read());
+        Ok((device.as_str() == "d1").then(|| vec![Subscription { filter, qos: 0 }]))
+    }
+
+    async fn notes(&self, _plugin: &str, id: &SessionId) -> Result<Option<Json>, ReadError> {
+        assert_eq!(id.as_str(), "s1", "only sessions of the plugin are asked for");
+        Ok(Some(format!("{{\"read\":{}}}", self.read())))
+    }
+
+    fn has_target(&self, name: &str) -> bool {
+        name == "hooks"
+    }
+}
+
+/// A document whose revision is 1 and whose value tells which read it was.
+fn document(key: &str, read: u32) -> Document {
+    Document { key: key.into(), value: format!("{{\"read\":{read}}}"), revision: 1 }
 }
