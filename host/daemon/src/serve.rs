@@ -7,7 +7,7 @@ use crate::runtime::control::Controller;
 use crate::runtime::engine::Engine;
 use crate::runtime::events::Events;
 use crate::runtime::gateway::Gateway;
-use crate::runtime::{recovery, retention, settings};
+use crate::runtime::{plugin_changes, recovery, retention, settings};
 use crate::{admin, http};
 use anyhow::Context;
 use dragoman_mqtt::{Broker, EmbeddedBroker, EmbeddedOptions, KeptSession, ListenerOptions};
@@ -50,6 +50,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .context("cannot use the plugin folder")?;
     let gateway = Gateway::new(engine.clone(), plugins, vault, config.clone());
     let open = recovery::recover(&engine).await.context("cannot take over what the last run left")?;
+    plugin_changes::taken_over(&gateway, &gateway.catalog()).await;
 
     let embedded = start_broker(&config, &gateway, kept_sessions(&journal).await?).await?;
     let (http_at, admin_at, mqtt_at) = (http_server.address()?, admin_server.address()?, mqtt_address(&embedded)?);
@@ -71,6 +72,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     announce(http_at, admin_at, mqtt_at, open);
     let retention = tokio::spawn(retention::keep(engine.clone(), config.store.retention_days));
     let upkeep = tokio::spawn(keep_metrics(metrics, engine.clone()));
+    let changes = tokio::spawn(plugin_changes::follow(gateway.clone()));
 
     let verdict = wait_for_the_end(&engine).await;
     control.stopping();
@@ -86,7 +88,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     stop_admin.send_replace(true);
     let _ = tokio::time::timeout(LAST_WORDS, admin).await;
     broker.shutdown(LAST_WORDS).await;
-    for task in [deadlines, retention, upkeep] {
+    for task in [deadlines, retention, upkeep, changes] {
         task.abort();
     }
     if verdict.is_ok() {

@@ -30,6 +30,8 @@ pub trait Backend: Send + Sync + 'static {
         after: Option<&DeviceId>,
         limit: u32,
     ) -> Result<Vec<DeviceRecord>, StoreError>;
+    /// How many devices carry all these labels, counted up to `up_to`.
+    fn count_devices(&self, labels: &Attributes, up_to: u64) -> Result<u64, StoreError>;
     /// Devices that hang below this one, in id order behind `after`.
     fn children(
         &self,

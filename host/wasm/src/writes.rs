@@ -20,6 +20,14 @@ pub struct Done<T> {
     pub questions: Vec<(DeviceId, Question)>,
 }
 
+impl<T> Done<T> {
+    /// The same call with its answer in other words.
+    pub fn map<U>(self, word: impl FnOnce(T) -> U) -> Done<U> {
+        let Self { value, writes, read_revisions, questions } = self;
+        Done { value: word(value), writes, read_revisions, questions }
+    }
+}
+
 /// One thing that a call wants to have written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluginWrite {

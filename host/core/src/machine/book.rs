@@ -55,6 +55,10 @@ impl Book {
         self.entries.get(id)
     }
 
+    pub(super) fn records(&self) -> impl Iterator<Item = &Arc<Execution>> {
+        self.entries.values().map(|entry| &entry.record)
+    }
+
     pub(super) fn entry_mut(&mut self, id: &ExecutionId) -> Option<&mut Entry> {
         self.entries.get_mut(id)
     }

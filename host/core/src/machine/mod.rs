@@ -35,7 +35,7 @@ pub use remark::{record_note, set_label};
 pub use report::{record_late, record_late_failure};
 
 use crate::execution::{Correlation, Execution, Phase};
-use crate::intent::ExecutionId;
+use crate::intent::{DeviceId, ExecutionId};
 use book::Book;
 use lanes::Lanes;
 use std::sync::Arc;
@@ -118,6 +118,18 @@ impl Machine {
             Some((id, _)) => self.get(&id),
             None => self.get(self.book.find_any(&correlation.key)?),
         }
+    }
+
+    /// What is open for a device, of whatever origin, oldest first.
+    pub fn open_of(&self, device: &DeviceId) -> Vec<&Arc<Execution>> {
+        let mut open: Vec<_> = self.lanes.open_of(device).iter().filter_map(|id| self.get(id)).collect();
+        open.sort_by_key(|record| (record.created_ms, &record.id));
+        open
+    }
+
+    /// The device and the holder of everything that is open.
+    pub fn open_devices(&self) -> impl Iterator<Item = (&DeviceId, &DeviceId)> {
+        self.book.records().map(|record| (&record.device, &record.holder))
     }
 
     /// Whether an attempt's messages may leave now: it is the newest attempt of an execution within its time, and the

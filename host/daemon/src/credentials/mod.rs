@@ -24,4 +24,4 @@ mod verified;
 
 pub(crate) use error::{CheckError, SealError, VaultError};
 pub(crate) use records::Records;
-pub(crate) use vault::{DeviceSecretKind, Presented, Vault, device_account};
+pub(crate) use vault::{DeviceSecretKind, Identity, Presented, Vault, device_account};

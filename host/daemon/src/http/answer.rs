@@ -1,6 +1,6 @@
 //! Answers over HTTP: a plugin's, and the host's own where no plugin can give one.
 
-use crate::runtime::northbound::Unanswered;
+use crate::runtime::conversation::Unanswered;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response as HttpResponse;
@@ -44,7 +44,7 @@ pub fn unanswered(why: &Unanswered, request_id: &str) -> HttpResponse {
         Unanswered::AnswerFault { fault, executions } => (StatusCode::INTERNAL_SERVER_ERROR, fault.code(), executions),
         Unanswered::Conflict(_) => (StatusCode::CONFLICT, "$CONFLICT", &[]),
         Unanswered::NotAllowed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "$PLUGIN_ERROR", &[]),
-        Unanswered::TooMany { .. } => (StatusCode::SERVICE_UNAVAILABLE, "$LIMIT", &[]),
+        Unanswered::TooMany { .. } | Unanswered::Limit(_) => (StatusCode::SERVICE_UNAVAILABLE, "$LIMIT", &[]),
         Unanswered::Restarting { executions } => (StatusCode::SERVICE_UNAVAILABLE, "$RESTARTING", executions),
         Unanswered::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "$STORE", &[]),
     };

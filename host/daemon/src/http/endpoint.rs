@@ -1,8 +1,8 @@
 //! One request of an application on the dialects' listener: its route, its limits, its credential, its answer.
 
 use super::answer;
+use crate::runtime::conversation;
 use crate::runtime::gateway::Gateway;
-use crate::runtime::northbound;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
@@ -44,7 +44,7 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: HttpRequest) -> Htt
 
 async fn serve_with(
     gateway: &Arc<Gateway>,
-    plugin: &Plugin,
+    plugin: &Arc<Plugin>,
     parts: &Parts,
     body: Body,
     request_id: &str,
@@ -66,7 +66,7 @@ async fn serve_with(
         body: Payload::from(body.to_vec()),
         request_id: request_id.to_owned(),
     };
-    match northbound::answer(gateway, plugin, &request, presented).await {
+    match conversation::answer_request(gateway, plugin, &request, presented).await {
         Ok(response) => answer::of_plugin(plugin.name(), response, request_id),
         Err(unanswered) => answer::unanswered(&unanswered, request_id),
     }

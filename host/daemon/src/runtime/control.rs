@@ -149,13 +149,16 @@ impl Control for Controller {
         let queue =
             Queue { name: ADMIN.into(), window: Stage::Accepted, limit: QUEUE_LIMIT, overflow: Overflow::RefuseNewest };
         let _keys = gateway.keyed.lock(submit::keys(ADMIN, &submit)).await;
-        let submission = match submit::prepare_for(gateway, ADMIN.into(), &queue, submit).await? {
-            Prepared::Submission(submission) => submission,
+        let (submission, always_present) = match submit::prepare_for(gateway, ADMIN.into(), &queue, submit).await? {
+            Prepared::Submission { submission, always_present } => (submission, always_present),
             Prepared::Refused(reason) => return Err(refused(reason)),
         };
         let id = submission.id.clone();
-        let turn = gateway.engine.turn(vec![Step::Input(Input::Submit(submission))], None)?;
-        let standing = match turn.answers.into_iter().next() {
+        let present = Input::Presence { holder: submission.holder.clone(), online: true };
+        let mut steps: Vec<Step> = always_present.then_some(Step::Input(present)).into_iter().collect();
+        steps.push(Step::Input(Input::Submit(submission)));
+        let turn = gateway.engine.turn(steps, None)?;
+        let standing = match turn.answers.into_iter().next_back() {
             Some(Answer::Existing(standing)) => standing,
             Some(Answer::Refused(refusal)) => return Err(refused(Reason::new(refusal.code(), refusal.to_string()))),
             _ => id,
@@ -233,8 +236,9 @@ impl Control for Controller {
         if journal.device(id).await?.is_none() {
             return Ok(false);
         }
-        let seq = journal.append_checked(vec![Write::DeviceRemove(id.clone())]).await?;
-        self.gateway.engine.also_covers(seq);
+        let steps =
+            vec![Step::Write(Write::DeviceRemove(id.clone())), Step::Input(Input::Remove { device: id.clone() })];
+        let seq = self.gateway.engine.turn(steps, None)?.seq;
         if let Some(broker) = self.gateway.broker() {
             broker.close_device(id).await;
         }
@@ -259,11 +263,11 @@ fn plugin_state(plugin: &Plugin) -> PluginState {
         (roles.admission, "admission"),
         (roles.northbound, "northbound"),
         (roles.southbound, "southbound"),
+        (roles.handler, "handler"),
         (roles.topics, "topics"),
         (roles.subscriptions, "subscriptions"),
         (roles.notifications, "notifications"),
         (roles.answers, "answers"),
-        (roles.handler, "handler"),
         (roles.decoder, "decoder"),
     ];
     let description = plugin.description();

@@ -8,7 +8,8 @@
 use super::clock::Clock;
 use super::waits::{Reached, Waits};
 use dragoman_core::{
-    Answer, Change, DeviceId, Effect, Execution, ExecutionId, Input, Limits, Machine, Message, Planned, Stage,
+    Answer, Change, DeviceId, Effect, Execution, ExecutionId, HandOver, Input, Limits, Machine, Message, Planned,
+    Stage, Transition,
 };
 use dragoman_store::{Durability, Journal, OutboxRow, Seq, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -30,9 +31,10 @@ pub enum Step {
     Input(Input),
     /// The plugins planned an attempt, with these messages.
     Dispatch { id: ExecutionId, attempt: u32, plan: Planned, messages: Vec<Outgoing> },
-    /// A row that the machine does not know: of the registry, of a session, of the outbox. Lines of a history get their
-    /// positions in the turn.
+    /// A row that the machine does not know: of the registry, of a session, of the outbox.
     Write(Write),
+    /// An execution that has ended, with lines that came later. The machine does not know it any more.
+    Amend { execution: Arc<Execution>, lines: Vec<Transition> },
 }
 
 /// What a turn came to.
@@ -54,9 +56,11 @@ pub struct Stopped(pub String);
 /// Does what turns ask for. Called under the engine's lock, so it must only queue.
 pub trait Actions: Send + Sync + 'static {
     /// Calls of plugins, which may begin at once.
-    fn act(&self, effect: Effect, holder: &DeviceId);
+    fn act(&self, effect: Effect, device: &DeviceId);
     /// Messages to hand to the broker once `seq` is committed.
     fn release(&self, rows: Vec<OutboxRow>, seq: Seq);
+    /// Lines that a history grew by, the first of them at this position; positions rise from call to call.
+    fn grew(&self, execution: &Arc<Execution>, lines: &[Transition], position: u64);
 }
 
 /// The single writer of execution state.
@@ -74,7 +78,7 @@ struct State {
     machine: Machine,
     waits: Waits,
     outbox_seq: u64,
-    /// Of the last line of a history that was written.
+    /// Of the newest line of any history.
     position: u64,
     last: Seq,
     /// When the deadline keeper wakes by itself, in milliseconds since 1970.
@@ -135,10 +139,15 @@ impl Engine {
         state.outbox_seq = state.outbox_seq.max(seq);
     }
 
-    /// Lines of histories get positions behind this one.
+    /// Positions of lines go on behind this one.
     pub fn positions_continue_after(&self, position: u64) {
         let mut state = self.lock();
         state.position = state.position.max(position);
+    }
+
+    /// The position of the newest line of any history.
+    pub fn position(&self) -> u64 {
+        self.lock().position
     }
 
     /// Goes on with what was restored.
@@ -147,7 +156,7 @@ impl Engine {
         let mut state = self.lock();
         let mut effects = Vec::new();
         state.machine.recovered(now_ms, &mut effects);
-        self.conclude(&mut state, Vec::new(), Vec::new(), effects).map(drop)
+        self.conclude(&mut state, Pending { effects, ..Pending::default() }).map(drop)
     }
 
     /// Applies steps in order, all or (when the journal is dead) none of them visibly. With `until`, registers a
@@ -157,18 +166,21 @@ impl Engine {
         let mut state = self.lock();
         let mut answers = Vec::with_capacity(steps.len());
         let mut reached = Vec::new();
-        let mut effects = Vec::new();
-        let mut writes = Vec::new();
-        let mut rows = Vec::new();
+        let mut pending = Pending::default();
+        let Pending { effects, writes, rows, amended } = &mut pending;
         for step in steps {
             let answer = match step {
                 Step::Write(write) => {
                     writes.push(write);
                     Answer::Taken
                 }
+                Step::Amend { execution, lines } => {
+                    amended.push(Change { execution, transitions: lines });
+                    Answer::Taken
+                }
                 Step::Input(Input::Submit(submission)) => {
                     let id = submission.id.clone();
-                    let answer = state.machine.apply(now_ms, Input::Submit(submission), &mut effects);
+                    let answer = state.machine.apply(now_ms, Input::Submit(submission), effects);
                     let stands = match &answer {
                         Answer::Taken => Some(&id),
                         Answer::Existing(id) => Some(id),
@@ -179,11 +191,16 @@ impl Engine {
                     reached.push(until.zip(execution).map(|(until, execution)| waits.register(execution, until)));
                     answer
                 }
-                Step::Input(input) => state.machine.apply(now_ms, input, &mut effects),
+                Step::Input(input) => state.machine.apply(now_ms, input, effects),
                 Step::Dispatch { id, attempt, plan, messages } => {
                     let input = Input::Planned { id: id.clone(), attempt, plan };
-                    let answer = state.machine.apply(now_ms, input, &mut effects);
-                    if answer == Answer::Taken {
+                    let answer = state.machine.apply(now_ms, input, effects);
+                    if answer == Answer::Taken && messages.is_empty() {
+                        // The plugin published what there was to publish, so there is nothing to hand over. Where the
+                        // plan was no dispatch this is stale and changes nothing.
+                        let result = HandOver::Accepted { receipts: 0 };
+                        state.machine.apply(now_ms, Input::HandedOver { id, attempt, result }, effects);
+                    } else if answer == Answer::Taken {
                         rows.extend(outbox_rows(&mut state, &id, attempt, messages));
                     }
                     answer
@@ -191,7 +208,7 @@ impl Engine {
             };
             answers.push(answer);
         }
-        let seq = self.conclude(&mut state, writes, rows, effects)?;
+        let seq = self.conclude(&mut state, pending)?;
         Ok(Turn { answers, reached, seq })
     }
 
@@ -269,48 +286,43 @@ impl Engine {
 
     /// Appends what changed, tells who waits, and queues what must be done. The order of the three does not show, for
     /// the lock is held throughout.
-    fn conclude(
-        &self,
-        state: &mut State,
-        mut writes: Vec<Write>,
-        rows: Vec<OutboxRow>,
-        effects: Vec<Effect>,
-    ) -> Result<Seq, Stopped> {
+    fn conclude(&self, state: &mut State, pending: Pending) -> Result<Seq, Stopped> {
+        let Pending { effects, mut writes, rows, amended } = pending;
         let effects: Vec<(Effect, DeviceId)> = effects
             .into_iter()
             .filter_map(|effect| {
-                let holder = state.machine.get(effect_id(&effect)).map(|execution| execution.holder.clone());
-                holder.map(|holder| (effect, holder))
+                let device = state.machine.get(effect_id(&effect)).map(|execution| execution.device.clone());
+                device.map(|device| (effect, device))
             })
             .collect();
         let changes = state.machine.drain_changes();
-        writes.reserve(changes.len() * 2 + rows.len());
-        for Change { execution, transitions } in &changes {
+        writes.reserve((changes.len() + amended.len()) * 2 + rows.len());
+        let mut grown = Vec::new();
+        for Change { execution, transitions } in changes.iter().chain(&amended) {
             writes.push(Write::Execution(execution.clone()));
             if !transitions.is_empty() {
-                writes.push(Write::Transitions { id: execution.id.clone(), position: 0, lines: transitions.clone() });
-            }
-        }
-        for write in &mut writes {
-            if let Write::Transitions { position, lines, .. } = write {
-                *position = state.position + 1;
-                state.position += lines.len() as u64;
+                let position = state.position + 1;
+                state.position += u64::try_from(transitions.len()).unwrap_or(u64::MAX);
+                let lines = transitions.clone();
+                writes.push(Write::Transitions { id: execution.id.clone(), position, lines });
+                grown.push((execution, transitions, position));
             }
         }
         writes.extend(rows.iter().cloned().map(Write::OutboxPut));
         if !writes.is_empty() {
-            let appended = match self.durability {
-                Durability::Committed => self.journal.append(writes),
-                Durability::Relaxed => self.journal.append_relaxed(writes),
-            };
+            // Who writes a device holds the registry's lock and has looked up its names.
+            let appended = self.journal.append_vouched(writes, self.durability);
             state.last = state.last.max(appended.map_err(|error| self.stop(&error))?);
         }
         for change in &changes {
             state.waits.changed(&change.execution);
         }
         if let Some(actions) = self.actions.get().and_then(Weak::upgrade) {
-            for (effect, holder) in effects {
-                actions.act(effect, &holder);
+            for (effect, device) in effects {
+                actions.act(effect, &device);
+            }
+            for (execution, lines, position) in grown {
+                actions.grew(execution, lines, position);
             }
             if !rows.is_empty() {
                 actions.release(rows, state.last);
@@ -339,6 +351,15 @@ impl Engine {
         // A panic inside a turn is a bug of the machine; going on with what it left is no worse than stopping here.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the steps of a turn left to do.
+#[derive(Default)]
+struct Pending {
+    effects: Vec<Effect>,
+    writes: Vec<Write>,
+    rows: Vec<OutboxRow>,
+    amended: Vec<Change>,
 }
 
 /// Writes that may wait for the disk before new commands and messages wait too.

@@ -1,15 +1,21 @@
 //! What holds the parts together: the engine, the broker, the plugins, and who does what a turn asks for.
 
+use super::device_events::DeviceEvents;
 use super::engine::{Actions, Engine, Step, Stopped};
+use super::inbound::Turn;
 use super::keys::KeyLocks;
+use super::notes::Notes;
+use super::notices::Notices;
+use super::numbers::Numbers;
 use super::presence::Presence;
+use super::publisher::Publisher;
 use super::sequencer::Sequencer;
 use crate::config::Config;
 use crate::credentials::Vault;
-use dragoman_core::{Answer, DeviceId, Effect, ExecutionId, HandOver, Input, Machine, Reply};
+use dragoman_core::{Answer, DeviceId, Effect, Execution, ExecutionId, HandOver, Input, Machine, Reply, Transition};
 use dragoman_mqtt::{Broker, Delivery, DeliveryToken};
 use dragoman_store::{OutboxRow, Seq, Write};
-use dragoman_wasm::{CallContext, Catalog, HostReads, IdSource, Numbers, Plugin, PluginFolder, Presented};
+use dragoman_wasm::{CallContext, Catalog, HostReads, IdSource, Plugin, PluginFolder, Presented};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,11 +32,11 @@ pub struct Gateway {
     pub vault: Arc<Vault>,
     /// As read at the start.
     pub config: Arc<Config>,
-    /// Calls about one device, by the device that holds the session.
-    pub calls: Sequencer<DeviceId>,
-    /// Submissions under one alias or key, which must see each other.
+    /// Calls for one session, and calls about one device.
+    pub calls: Sequencer<Turn>,
+    /// What must be looked at and written by one call at a time: aliases of executions, revisions.
     pub keyed: KeyLocks,
-    /// Held while revisions of profiles are compared and written.
+    /// Held while names of devices are looked up and written.
     pub registry: tokio::sync::Mutex<()>,
     /// Places for requests that wait for a device.
     pub waiting: tokio::sync::Semaphore,
@@ -39,6 +45,18 @@ pub struct Gateway {
     pub arrivals: tokio::sync::Semaphore,
     /// Turns true when requests that still wait must be answered that the daemon stops.
     pub draining: watch::Sender<bool>,
+    /// What dialects noted about sessions.
+    pub notes: Notes,
+    /// Values of dialects' counters.
+    pub numbers: Numbers,
+    /// Dialects that are told of transitions.
+    pub notices: Notices,
+    /// What devices say of their own accord.
+    pub device_events: DeviceEvents,
+    /// Messages that are no dispatch.
+    pub publisher: Publisher,
+    /// Where tasks of the gateway run, also those that begin on a thread of the broker.
+    pub runtime: tokio::runtime::Handle,
     deliveries: Sequencer<DeviceId>,
     broker: watch::Sender<Option<Arc<dyn Broker>>>,
     this: Weak<Gateway>,
@@ -49,11 +67,11 @@ impl Gateway {
     /// report to.
     pub fn new(engine: Arc<Engine>, plugins: PluginFolder, vault: Arc<Vault>, config: Arc<Config>) -> Arc<Self> {
         let runtime = tokio::runtime::Handle::current();
+        let broker = watch::Sender::new(None);
         let gateway = Arc::new_cyclic(|this| Self {
             waiting: tokio::sync::Semaphore::new(config.limits.http_waiting_max),
             arrivals: tokio::sync::Semaphore::new(arrivals_max(config.plugins.instances_max)),
             draining: watch::Sender::new(false),
-            engine,
             presence: Presence::default(),
             plugins,
             vault,
@@ -61,8 +79,15 @@ impl Gateway {
             calls: Sequencer::new(runtime.clone()),
             keyed: KeyLocks::default(),
             registry: tokio::sync::Mutex::new(()),
-            deliveries: Sequencer::new(runtime),
-            broker: watch::Sender::new(None),
+            notes: Notes::default(),
+            numbers: Numbers::default(),
+            notices: Notices::default(),
+            device_events: DeviceEvents::new(runtime.clone()),
+            publisher: Publisher::start(engine.clone(), broker.subscribe()),
+            engine,
+            deliveries: Sequencer::new(runtime.clone()),
+            runtime,
+            broker,
             this: this.clone(),
         });
         let actions: Weak<Gateway> = Arc::downgrade(&gateway);
@@ -107,7 +132,7 @@ impl Gateway {
         let now_ms = self.engine.now_ms();
         let host: Arc<dyn HostReads> = self.clone();
         let ids = IdSource::new(uuid::Uuid::new_v4().into_bytes(), now_ms);
-        CallContext { host, now_ms, ids, presented, numbers: Numbers::default() }
+        CallContext { host, now_ms, ids, numbers: dragoman_wasm::Numbers::default(), presented }
     }
 
     /// Hands the messages of one attempt to the broker, once they are committed and if they are still wanted.
@@ -177,9 +202,10 @@ impl Gateway {
     }
 
     /// Has an attempt planned behind the other calls about its device.
-    pub fn plan_in_turn(&self, holder: &DeviceId, id: ExecutionId, attempt: u32, reply: Option<Reply>) {
+    pub fn plan_in_turn(&self, device: &DeviceId, id: ExecutionId, attempt: u32, reply: Option<Reply>) {
         let Some(this) = self.this.upgrade() else { return };
-        self.calls.push(holder.clone(), async move { super::planner::plan(&this, id, attempt, reply).await });
+        self.calls
+            .push(Turn::Device(device.clone()), async move { super::planner::plan(&this, id, attempt, reply).await });
     }
 
     /// Applies what the broker tells of a delivery.
@@ -227,10 +253,10 @@ fn arrivals_max(instances_max: u32) -> usize {
 }
 
 impl Actions for Gateway {
-    fn act(&self, effect: Effect, holder: &DeviceId) {
+    fn act(&self, effect: Effect, device: &DeviceId) {
         match effect {
-            Effect::Plan { id, attempt } => self.plan_in_turn(holder, id, attempt, None),
-            Effect::Resume { id, attempt, reply } => self.plan_in_turn(holder, id, attempt, Some(reply)),
+            Effect::Plan { id, attempt } => self.plan_in_turn(device, id, attempt, None),
+            Effect::Resume { id, attempt, reply } => self.plan_in_turn(device, id, attempt, Some(reply)),
             // A delivery that has not begun looks at the machine before it hands over. One that has is with the device's
             // connection, from where the broker has no way to call it back.
             Effect::Withdraw { .. } => {}
@@ -240,6 +266,12 @@ impl Actions for Gateway {
     fn release(&self, rows: Vec<OutboxRow>, seq: Seq) {
         let (Some(this), Some(first)) = (self.this.upgrade(), rows.first()) else { return };
         self.deliveries.push(first.to_device.clone(), this.deliver(rows, seq));
+    }
+
+    fn grew(&self, execution: &Arc<Execution>, lines: &[Transition], position: u64) {
+        if let Some(this) = self.this.upgrade() {
+            self.notices.grew(&this, execution, lines, position);
+        }
     }
 }
 

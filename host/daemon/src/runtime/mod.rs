@@ -1,19 +1,29 @@
 //! The only place that wires the parts together: inputs in, turns, effects out.
 //!
-//! Data flows one way. [`events`] (broker) and [`northbound`] (HTTP) call a plugin and pass what it wrote to
+//! Data flows one way. [`events`] (broker) and [`conversation`] (applications) call a plugin and pass what it wrote to
 //! [`writes`]; [`engine`] applies it in a turn and appends it to the journal; what the turn asks for comes back to
-//! [`gateway`], which lets [`planner`] plan attempts and hands committed messages to the broker.
+//! [`gateway`], which lets [`planner`] plan attempts and hands committed messages to the broker. What happened is told by
+//! [`notices`] to the dialect that asked for it, what devices say by [`device_events`]; both end in [`writes`] again, and
+//! what they publish leaves by [`publisher`].
 
+mod admission;
+mod asks;
 pub mod clock;
 pub mod control;
-
+pub mod conversation;
+pub mod device_events;
 pub mod engine;
 pub mod events;
 pub mod gateway;
+pub mod inbound;
 pub mod keys;
-pub mod northbound;
+pub mod notes;
+pub mod notices;
+pub mod numbers;
 pub mod planner;
+pub mod plugin_changes;
 pub mod presence;
+pub mod publisher;
 pub mod reads;
 pub mod recovery;
 pub mod retention;

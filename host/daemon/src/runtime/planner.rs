@@ -1,13 +1,13 @@
 //! From an execution whose turn it is to messages: the handler's next step, then the device dialect's words.
 
+use super::conversation::REPEATS_MAX;
 use super::engine::{Outgoing, Step, Stopped};
-use super::events::REPEATS_MAX;
 use super::gateway::Gateway;
-use super::writes::WriteError;
+use super::writes::{About, PlannedAttempt, WriteError};
 use dragoman_core::{Attributes, Correlation, Execution, ExecutionId, Phase, Planned, Reason, Reply};
 use dragoman_store::StoreError;
 use dragoman_wasm::{
-    Attempt, Audience, CallError, DeviceView, Dispatched, Fault, HandlerPlan, Plugin, Step as HandlerStep,
+    Attempt, Audience, CallError, DeviceView, Dispatched, Fault, HandlerPlan, Plugin, PluginWrite, Step as HandlerStep,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,24 +46,60 @@ pub async fn plan(gateway: &Arc<Gateway>, id: ExecutionId, attempt: u32, reply: 
     if !is_asked(&execution, attempt) {
         return;
     }
-    let (plan, messages) = match try_plan(gateway, &execution, attempt, reply.clone()).await {
-        Ok(planned) => planned,
+    let mut repeats = 0;
+    let outcome = loop {
+        let planned = match try_plan(gateway, &execution, attempt, reply.clone()).await {
+            Ok(planned) => planned,
+            Err(no_plan) => break Err(no_plan),
+        };
+        match apply(gateway, &id, attempt, planned).await {
+            Err(WriteError::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
+            Err(WriteError::Store(error)) => break Err(error.into()),
+            // A journal that died has told everybody who must know.
+            Ok(()) | Err(WriteError::Stopped(_)) => break Ok(()),
+            Err(error) => break Err(NoPlan::Fault(Reason::new("$PLUGIN_ERROR", error.to_string()))),
+        }
+    };
+    match outcome {
+        Ok(()) => {}
         Err(NoPlan::Later(why)) => {
             metrics::counter!("dragoman_plans_put_off_total").increment(1);
             tracing::debug!(execution = %id, %why, "a command is planned a little later");
-            let (gateway, holder) = (gateway.clone(), execution.holder.clone());
+            let (gateway, device) = (gateway.clone(), execution.device.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(AGAIN_AFTER).await;
-                gateway.plan_in_turn(&holder, id, attempt, reply);
+                gateway.plan_in_turn(&device, id, attempt, reply);
             });
-            return;
         }
         Err(NoPlan::Fault(reason)) => {
             tracing::warn!(execution = %id, code = %reason.code, reason = %reason.text, "a command could not be planned");
-            (Planned::Fault(reason), Vec::new())
+            let plan = Planned::Fault(reason);
+            let _: Result<_, Stopped> =
+                gateway.engine.turn(vec![Step::Dispatch { id, attempt, plan, messages: Vec::new() }], None);
         }
-    };
-    let _: Result<_, Stopped> = gateway.engine.turn(vec![Step::Dispatch { id, attempt, plan, messages }], None);
+    }
+}
+
+/// A plan with what the dialect wrote while it made it.
+struct Plan {
+    planned: Planned,
+    messages: Vec<Outgoing>,
+    dialect: Option<(Arc<Plugin>, Vec<PluginWrite>)>,
+}
+
+/// The plan and the writes of its call are applied in one turn.
+async fn apply(gateway: &Arc<Gateway>, id: &ExecutionId, attempt: u32, plan: Plan) -> Result<(), WriteError> {
+    let Plan { planned, messages, dialect } = plan;
+    match dialect {
+        Some((dialect, writes)) if !writes.is_empty() => {
+            let planned = Some(PlannedAttempt { id: id.clone(), attempt, plan: planned, messages });
+            gateway.apply_writes(&dialect, writes, About { planned, ..About::default() }).await?;
+        }
+        _ => {
+            gateway.engine.turn(vec![Step::Dispatch { id: id.clone(), attempt, plan: planned, messages }], None)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the machine still waits for this plan.
@@ -76,7 +112,7 @@ async fn try_plan(
     execution: &Execution,
     attempt: u32,
     reply: Option<Reply>,
-) -> Result<(Planned, Vec<Outgoing>), NoPlan> {
+) -> Result<Plan, NoPlan> {
     let mut digests: Attributes = Vec::new();
     // Frames that stand already were planned for this step before, and came to nothing: they go out once more.
     let repeats = reply.is_none() && !execution.frames.is_empty();
@@ -99,23 +135,29 @@ async fn try_plan(
         }),
     };
     let plan = match step {
-        HandlerStep::Finish(outcome) => return Ok((Planned::Done(outcome), Vec::new())),
+        HandlerStep::Finish(outcome) => {
+            return Ok(Plan { planned: Planned::Done(outcome), messages: Vec::new(), dialect: None });
+        }
         HandlerStep::Send(plan) => plan,
     };
 
     let record = gateway.engine.journal().device(&execution.device).await?.ok_or_else(|| removed(execution))?;
     let dialect = loaded(gateway, &record.dialect, "$NO_DIALECT")?;
     digests.push((dialect.name().to_string(), dialect.digest().to_owned()));
-    let dispatched = dispatch(gateway, &dialect, execution, Attempt { number: attempt, frames: &plan.frames }).await?;
+    let device = device_as_seen_by(gateway, execution, dialect.name()).await?;
+    let call = gateway.call_context(None);
+    let frames = Attempt { number: attempt, frames: &plan.frames };
+    let done = dialect.dispatch(call, &device, execution, frames).await?;
     // A repetition leaves the handler's state as it was.
     let handler_state = (execution.handler.is_some() && !repeats).then_some(plan.state);
-    Ok(match dispatched {
+    let (planned, messages) = match done.value {
         Dispatched::Send(outgoing) => {
             let (messages, correlations) = split(outgoing);
             let planned = Planned::Send {
                 frames: plan.frames,
+                // Somebody may say what came of it: who has the key, or whoever the dialect vouches for.
+                answerable: !correlations.is_empty() || dialect.description().always_present,
                 correlations,
-                answerable: true,
                 handler_state,
                 reply_within_ms: plan.reply_within_ms,
                 digests,
@@ -126,32 +168,8 @@ async fn try_plan(
             (Planned::Answered { outcome, frames: plan.frames, handler_state, digests }, Vec::new())
         }
         Dispatched::Unsupported(reason) => (Planned::Unsupported(reason), Vec::new()),
-    })
-}
-
-/// The device dialect's words for an attempt. What it writes names revisions; where somebody was faster it is asked
-/// again.
-async fn dispatch(
-    gateway: &Arc<Gateway>,
-    dialect: &Plugin,
-    execution: &Execution,
-    attempt: Attempt<'_>,
-) -> Result<Dispatched, NoPlan> {
-    let call = gateway.call_context(None);
-    let mut repeats = 0;
-    loop {
-        let device = device_as_seen_by(gateway, execution, dialect.name()).await?;
-        let done = dialect.dispatch(call.clone(), &device, execution, attempt).await?;
-        if done.writes.is_empty() {
-            return Ok(done.value);
-        }
-        match gateway.apply_writes(dialect, done.writes, None, None).await {
-            Ok(_) => return Ok(done.value),
-            Err(WriteError::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
-            Err(WriteError::Store(error)) => return Err(error.into()),
-            Err(error) => return Err(NoPlan::Fault(Reason::new("$PLUGIN_ERROR", error.to_string()))),
-        }
-    }
+    };
+    Ok(Plan { planned, messages, dialect: Some((dialect, done.writes)) })
 }
 
 async fn handler_step(

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dragoman_core::{
     Attributes, Correlation, DeviceId, Execution, ExecutionId, Json, Session, SessionId, Subscription,
 };
-use dragoman_store::{DeviceRecord, StoreError};
+use dragoman_store::{DeviceRecord, DocumentRecord, StoreError};
 use dragoman_wasm::{
     CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, Page, Presented, ReadError, Secret,
     Selection,
@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// How far `count` counts.
 const COUNT_MAX: u64 = 100_000;
+/// Open executions of one device that a dialect is shown.
+const OPEN_MAX: usize = 1_000;
 
 impl Gateway {
     /// A device as one plugin sees it: the record, who is connected now, and that plugin's profile.
@@ -28,12 +30,13 @@ impl Gateway {
     async fn view_of(&self, plugin: &str, record: &DeviceRecord) -> Result<Arc<DeviceView>, StoreError> {
         let profile = self.engine.journal().profile(&record.id, plugin).await?;
         let session = self.presence.session_of(record.parent.as_ref().unwrap_or(&record.id));
+        let always = || self.plugin(&record.dialect).is_some_and(|dialect| dialect.description().always_present);
         Ok(Arc::new(DeviceView {
             id: record.id.clone(),
             dialect: record.dialect.clone(),
             handler: record.handler.clone(),
             parent: record.parent.clone(),
-            online: session.is_some(),
+            online: session.is_some() || always(),
             session: session.map(|session| session.id.clone()),
             aliases: record.aliases.clone(),
             labels: record.labels.clone(),
@@ -107,6 +110,82 @@ impl HostReads for Gateway {
         self.engine.journal().count(stored_selection(plugin, what), COUNT_MAX).await.map_err(unavailable)
     }
 
+    async fn count_devices(&self, _plugin: &str, labels: &Attributes) -> Result<u64, ReadError> {
+        self.engine.journal().count_devices(labels.clone(), COUNT_MAX).await.map_err(unavailable)
+    }
+
+    async fn execution_by_alias(
+        &self,
+        plugin: &str,
+        device: &DeviceId,
+        alias: &str,
+    ) -> Result<Option<Arc<Execution>>, ReadError> {
+        let found = self.engine.journal().by_alias(plugin, device, alias).await.map_err(unavailable)?;
+        // What is open is newest in the machine.
+        Ok(found.map(|stored| self.engine.open_execution(&stored.id).unwrap_or(stored)))
+    }
+
+    async fn open_executions(&self, _plugin: &str, device: &DeviceId) -> Result<Vec<Arc<Execution>>, ReadError> {
+        Ok(self.engine.look(|machine| machine.open_of(device).into_iter().take(OPEN_MAX).cloned().collect()))
+    }
+
+    async fn document(&self, plugin: &str, collection: &str, key: &str) -> Result<Option<Arc<Document>>, ReadError> {
+        let found = self.engine.journal().document(plugin, collection, key).await.map_err(unavailable)?;
+        Ok(found.map(|record| document(&record)))
+    }
+
+    async fn documents(
+        &self,
+        plugin: &str,
+        collection: &str,
+        fields: &Attributes,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Arc<Document>>, ReadError> {
+        let found =
+            self.engine.journal().documents(plugin, collection, fields.clone(), after.map(str::to_owned), limit);
+        Ok(found.await.map_err(of_documents)?.iter().map(document).collect())
+    }
+
+    async fn count_documents(&self, plugin: &str, collection: &str, fields: &Attributes) -> Result<u64, ReadError> {
+        self.engine.journal().count_documents(plugin, collection, fields.clone(), COUNT_MAX).await.map_err(of_documents)
+    }
+
+    async fn next_number(&self, plugin: &str, counter: &str) -> Result<u64, ReadError> {
+        self.numbers.next(&self.engine, plugin, counter).await.map_err(ReadError::Unavailable)
+    }
+
+    async fn session(&self, _plugin: &str, id: &SessionId) -> Result<Option<Arc<Session>>, ReadError> {
+        Ok(self.broker().and_then(|broker| broker.session(id)))
+    }
+
+    async fn subscriptions(&self, _plugin: &str, id: &SessionId) -> Result<Vec<Subscription>, ReadError> {
+        Ok(self.broker().map(|broker| broker.subscriptions(id)).unwrap_or_default())
+    }
+
+    async fn device_subscriptions(
+        &self,
+        _plugin: &str,
+        device: &DeviceId,
+    ) -> Result<Option<Vec<Subscription>>, ReadError> {
+        Ok(self.broker().and_then(|broker| broker.device_subscriptions(device)))
+    }
+
+    async fn notes(&self, _plugin: &str, id: &SessionId) -> Result<Option<Json>, ReadError> {
+        Ok(self.notes.get(id))
+    }
+
+    fn has_target(&self, _name: &str) -> bool {
+        // No target can be configured yet, so no plugin gets as far as writing a request.
+        false
+    }
+
+    async fn check_password(&self, plugin: &str, account: &str, password: &Secret) -> Result<Identity, CheckError> {
+        let given = credentials::Presented::new("password".into(), None, password.expose().to_vec());
+        let checked = self.vault.check(plugin, Some(account), &given).await;
+        identity(plugin, checked)
+    }
+
     async fn correlation(&self, _plugin: &str, about: &Correlation) -> Result<CorrelationStatus, ReadError> {
         if self.engine.look(|machine| machine.by_correlation(about).is_some()) {
             return Ok(CorrelationStatus::Open);
@@ -126,14 +205,8 @@ impl HostReads for Gateway {
             presented.account.clone(),
             presented.secret.expose().to_vec(),
         );
-        match self.vault.check(plugin, account, &given).await {
-            Ok(identity) => Ok(Identity { account: identity.account, rights: identity.rights }),
-            Err(credentials::CheckError::Denied) => {
-                metrics::counter!("dragoman_credentials_denied_total", "dialect" => plugin.to_owned()).increment(1);
-                Err(CheckError::Denied("the credential does not fit".into()))
-            }
-            Err(error @ credentials::CheckError::Unavailable(_)) => Err(CheckError::Unavailable(error.to_string())),
-        }
+        let checked = self.vault.check(plugin, account, &given).await;
+        identity(plugin, checked)
     }
 
     async fn secret(&self, plugin: &str, account: &str) -> Result<Option<Secret>, ReadError> {
@@ -141,78 +214,6 @@ impl HostReads for Gateway {
             self.vault.secret(plugin, account).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         Ok(secret.map(|secret| Secret::new(secret.to_vec())))
     }
-
-    async fn count_devices(&self, _plugin: &str, _labels: &Attributes) -> Result<u64, ReadError> {
-        Err(not_served("devices.count"))
-    }
-
-    async fn execution_by_alias(
-        &self,
-        _plugin: &str,
-        _device: &DeviceId,
-        _alias: &str,
-    ) -> Result<Option<Arc<Execution>>, ReadError> {
-        Err(not_served("executions.get-by-alias"))
-    }
-
-    async fn open_executions(&self, _plugin: &str, _device: &DeviceId) -> Result<Vec<Arc<Execution>>, ReadError> {
-        Err(not_served("executions.get-open"))
-    }
-
-    async fn check_password(&self, _plugin: &str, _account: &str, _password: &Secret) -> Result<Identity, CheckError> {
-        Err(CheckError::Unavailable(not_served("credentials.check-password").to_string()))
-    }
-
-    async fn document(&self, _plugin: &str, _collection: &str, _key: &str) -> Result<Option<Arc<Document>>, ReadError> {
-        Err(not_served("documents.get"))
-    }
-
-    async fn documents(
-        &self,
-        _plugin: &str,
-        _collection: &str,
-        _fields: &Attributes,
-        _after: Option<&str>,
-        _limit: u32,
-    ) -> Result<Vec<Arc<Document>>, ReadError> {
-        Err(not_served("documents.query"))
-    }
-
-    async fn count_documents(&self, _plugin: &str, _collection: &str, _fields: &Attributes) -> Result<u64, ReadError> {
-        Err(not_served("documents.count"))
-    }
-
-    async fn next_number(&self, _plugin: &str, _counter: &str) -> Result<u64, ReadError> {
-        Err(not_served("documents.next-number"))
-    }
-
-    async fn session(&self, _plugin: &str, _id: &SessionId) -> Result<Option<Arc<Session>>, ReadError> {
-        Err(not_served("sessions.get"))
-    }
-
-    async fn subscriptions(&self, _plugin: &str, _id: &SessionId) -> Result<Vec<Subscription>, ReadError> {
-        Err(not_served("sessions.subscriptions"))
-    }
-
-    async fn device_subscriptions(
-        &self,
-        _plugin: &str,
-        _device: &DeviceId,
-    ) -> Result<Option<Vec<Subscription>>, ReadError> {
-        Err(not_served("sessions.device-subscriptions"))
-    }
-
-    async fn notes(&self, _plugin: &str, _id: &SessionId) -> Result<Option<Json>, ReadError> {
-        Err(not_served("sessions.get-notes"))
-    }
-
-    fn has_target(&self, _name: &str) -> bool {
-        false
-    }
-}
-
-fn not_served(what: &str) -> ReadError {
-    ReadError::Unavailable(format!("this gateway does not serve `{what}`"))
 }
 
 fn stored_selection(plugin: &str, what: &Selection) -> dragoman_store::Selection {
@@ -221,9 +222,9 @@ fn stored_selection(plugin: &str, what: &Selection) -> dragoman_store::Selection
         origin: Some(plugin.into()),
         states: what.states.clone(),
         labels: what.labels.clone(),
-        since_ms: None,
-        before_ms: None,
         newest_first: what.newest_first,
+        since_ms: what.since_ms,
+        before_ms: what.before_ms,
         after: None,
         limit: dragoman_store::PAGE_MAX,
     }
@@ -232,4 +233,29 @@ fn stored_selection(plugin: &str, what: &Selection) -> dragoman_store::Selection
 #[expect(clippy::needless_pass_by_value, reason = "so that it can be named in map_err")]
 fn unavailable(error: StoreError) -> ReadError {
     ReadError::Unavailable(error.to_string())
+}
+
+fn identity(
+    plugin: &str,
+    checked: Result<credentials::Identity, credentials::CheckError>,
+) -> Result<Identity, CheckError> {
+    match checked {
+        Ok(identity) => Ok(Identity { account: identity.account, rights: identity.rights }),
+        Err(credentials::CheckError::Denied) => {
+            metrics::counter!("dragoman_credentials_denied_total", "dialect" => plugin.to_owned()).increment(1);
+            Err(CheckError::Denied("the credential does not fit".into()))
+        }
+        Err(error @ credentials::CheckError::Unavailable(_)) => Err(CheckError::Unavailable(error.to_string())),
+    }
+}
+
+fn document(record: &DocumentRecord) -> Arc<Document> {
+    Arc::new(Document { key: record.key.clone(), value: record.json.clone(), revision: record.revision })
+}
+
+fn of_documents(error: StoreError) -> ReadError {
+    match error {
+        StoreError::NotIndexed { .. } => ReadError::Invalid(error.to_string()),
+        error => unavailable(error),
+    }
 }

@@ -1,7 +1,9 @@
 //! From what a plugin submitted to what the machine accepts: the device, its queue, and what it can tell.
 
 use super::gateway::Gateway;
-use dragoman_core::{Execution, Idempotency, Intent, Options, Owner, Place, Prior, Reason, Stage, Submission, WhenAway};
+use dragoman_core::{
+    Execution, Idempotency, Intent, Options, Owner, Place, Prior, Reason, Stage, Submission, WhenAway,
+};
 use dragoman_store::{DeviceRecord, StoreError};
 use dragoman_wasm::{Plugin, Queue, Submit};
 use sha2::{Digest, Sha256};
@@ -18,7 +20,12 @@ const NODE: &str = "local";
 /// A submission after everything that needs the registry was looked up.
 pub enum Prepared {
     /// For the machine.
-    Submission(Box<Submission>),
+    Submission {
+        /// What it is told.
+        submission: Box<Submission>,
+        /// Whether the device counts as there whenever its dialect is.
+        always_present: bool,
+    },
     /// Not acceptable.
     Refused(Reason),
 }
@@ -66,12 +73,13 @@ pub async fn prepare_for(
         let text = format!("the dialect {} that reaches device {} is not loaded", device.dialect, device.id);
         return Ok(Prepared::Refused(Reason::new("$UNSUPPORTED", text)));
     };
+    let description = dialect.description();
+    let options = options(queue, description.tells, description.device_window, &submit);
     let idempotency = submit
         .idempotency_key
         .map(|key| Idempotency { key, fingerprint: fingerprint(submit.device.as_str(), &submit.intent) });
     let prior = find_prior(gateway, &origin, &device, submit.alias.as_deref(), idempotency.as_ref()).await?;
-    let options = options(queue, dialect.description().tells, submit.ttl_ms, submit.succeeds_at, submit.when_away);
-    Ok(Prepared::Submission(Box::new(Submission {
+    let submission = Submission {
         id: submit.id,
         holder: device.parent.clone().unwrap_or_else(|| device.id.clone()),
         device: submit.device,
@@ -85,7 +93,9 @@ pub async fn prepare_for(
         prior,
         handler: device.handler.clone(),
         owner: Owner { node: NODE.into(), lease_until_ms: u64::MAX },
-    })))
+    };
+    let always_present = description.always_present;
+    Ok(Prepared::Submission { submission: Box::new(submission), always_present })
 }
 
 async fn find_prior(
@@ -118,32 +128,28 @@ fn still_counts(found: &Execution, now_ms: u64, hours: u32) -> bool {
 }
 
 /// How the command is carried out: the dialect's wishes, its queue, and no more than the device can tell.
-fn options(
-    queue: &Queue,
-    tells: Stage,
-    ttl_ms: Option<u32>,
-    succeeds_at: Option<Stage>,
-    when_away: Option<WhenAway>,
-) -> Options {
-    let wish = succeeds_at.unwrap_or(Stage::Ended);
-    let when_away = when_away.unwrap_or(WhenAway::Queue);
+fn options(queue: &Queue, tells: Stage, device_window: Option<Stage>, submit: &Submit) -> Options {
+    let wish = submit.succeeds_at.unwrap_or(Stage::Ended);
+    let when_away = submit.when_away.unwrap_or(WhenAway::Queue);
+    let attempts = submit.attempts;
     Options {
-        ttl_ms: ttl_ms.unwrap_or(TTL_MS),
+        ttl_ms: submit.ttl_ms.unwrap_or(TTL_MS),
         succeeds_at: wish.min(tells),
         lowered: tells < wish,
         when_away,
         queue: queue.name.clone(),
         window: queue.window,
-        device_window: Stage::Accepted,
+        device_window: device_window.unwrap_or(Stage::Accepted),
         queue_limit: queue.limit,
         overflow: queue.overflow,
-        attempts: match when_away {
+        attempts: match (attempts, when_away) {
+            (Some(attempts), _) => attempts.max,
             // A caller that wants to hear at once that the device is away does not want a second try either.
-            WhenAway::Fail => 1,
-            WhenAway::Queue => ATTEMPTS_QUEUED,
+            (None, WhenAway::Fail) => 1,
+            (None, WhenAway::Queue) => ATTEMPTS_QUEUED,
         },
-        backoff_ms: 0,
-        failed_to: Place::Tail,
+        backoff_ms: attempts.map_or(0, |attempts| attempts.backoff_ms),
+        failed_to: attempts.map_or(Place::Tail, |attempts| attempts.place),
     }
 }
 
@@ -204,6 +210,7 @@ fn canonical(json: &str) -> Vec<u8> {
 mod tests {
     use super::*;
     use dragoman_core::{Invocation, Overflow};
+    use dragoman_wasm::Attempts;
 
     fn invoke(params: &str) -> Intent {
         Intent::Invoke(Invocation { service: None, action: "a".into(), params: params.into() })
@@ -217,6 +224,41 @@ mod tests {
         assert_ne!(fingerprint("d", &invoke("{}")), fingerprint("e", &invoke("{}")));
     }
 
+    fn submit(attempts: Option<Attempts>) -> Submit {
+        Submit {
+            id: dragoman_core::ExecutionId::new("e"),
+            device: dragoman_core::DeviceId::new("d"),
+            intent: invoke("{}"),
+            alias: None,
+            idempotency_key: None,
+            context: None,
+            labels: Vec::new(),
+            ttl_ms: None,
+            succeeds_at: None,
+            when_away: None,
+            queue: None,
+            attempts,
+            refused: None,
+        }
+    }
+
+    #[test]
+    fn attempts_are_the_dialect_s_or_follow_what_happens_when_the_device_is_away() {
+        let queue = Queue { name: "q".into(), window: Stage::Accepted, limit: 5, overflow: Overflow::RefuseNewest };
+        let asked = Attempts { max: 8, backoff_ms: 50, place: Place::Head };
+        for (attempts, when_away, expected) in [
+            (None, None, (ATTEMPTS_QUEUED, 0, Place::Tail)),
+            (None, Some(WhenAway::Fail), (1, 0, Place::Tail)),
+            (Some(asked), None, (8, 50, Place::Head)),
+            (Some(asked), Some(WhenAway::Fail), (8, 50, Place::Head)),
+        ] {
+            let submit = Submit { when_away, ..submit(attempts) };
+            let options = options(&queue, Stage::Ended, Some(Stage::Acked), &submit);
+            assert_eq!((options.attempts, options.backoff_ms, options.failed_to), expected, "{submit:?}");
+            assert_eq!(options.device_window, Stage::Acked);
+        }
+    }
+
     #[test]
     fn a_wish_is_lowered_to_what_the_device_can_tell() {
         let queue = Queue { name: "q".into(), window: Stage::Accepted, limit: 5, overflow: Overflow::RefuseNewest };
@@ -226,7 +268,7 @@ mod tests {
             (Stage::Sent, Some(Stage::Acked), Stage::Sent, true),
             (Stage::Ended, Some(Stage::Sent), Stage::Sent, false),
         ] {
-            let options = options(&queue, tells, None, wish, None);
+            let options = options(&queue, tells, None, &Submit { succeeds_at: wish, ..submit(None) });
             assert_eq!((options.succeeds_at, options.lowered), (expected, lowered), "{tells:?} for {wish:?}");
         }
     }

@@ -156,6 +156,16 @@ impl Journal {
         self.shared().append(writes, Durability::Relaxed)
     }
 
+    /// Like [`Journal::append`] or [`Journal::append_relaxed`], for a caller who has looked that no other device has the
+    /// aliases of a device among the writes, and who lets nobody write devices between that look and this call. Where it
+    /// is wrong, the commit fails, and with it the journal.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_vouched(&self, writes: Vec<Write>, durability: Durability) -> Result<Seq, JournalError> {
+        self.shared().append(writes, durability)
+    }
+
     /// Waits until there is room for an append.
     ///
     /// # Errors

@@ -141,6 +141,11 @@ impl Journal {
         self.query(move |backend| backend.devices(&labels, after.as_ref(), limit)).await
     }
 
+    /// How many devices [`Journal::devices`] would give in all, counted up to `up_to`.
+    pub async fn count_devices(&self, labels: Attributes, up_to: u64) -> Result<u64, StoreError> {
+        self.query(move |backend| backend.count_devices(&labels, up_to)).await
+    }
+
     /// Devices that hang below this one, in id order behind `after`; at most [`crate::PAGE_MAX`].
     pub async fn children(
         &self,

@@ -125,19 +125,33 @@ pub(super) fn list(
     after: Option<&DeviceId>,
     limit: u32,
 ) -> Result<Vec<DeviceRecord>, Problem> {
-    let after = Value::Text(after.map(|id| id.as_str().to_owned()).unwrap_or_default());
+    // Ids are never empty, so all of them are behind the empty one.
+    let (selected, mut values) = selected(labels, after.map_or("", DeviceId::as_str));
+    values.push(Value::Integer(limit.clamp(1, PAGE_MAX).into()));
+    collect(db, &format!("SELECT d.id, d.body {selected} ORDER BY d.id LIMIT ?"), params_from_iter(values))
+}
+
+pub(super) fn count(db: &Connection, labels: &Attributes, up_to: u64) -> Result<u64, Problem> {
+    let (selected, mut values) = selected(labels, "");
+    values.push(Value::Integer(i64::try_from(up_to).unwrap_or(i64::MAX)));
+    let mut count = db.prepare_cached(&format!("SELECT count(*) FROM (SELECT 1 {selected} LIMIT ?)"))?;
+    let found: i64 = count.query_row(params_from_iter(values), |row| row.get(0))?;
+    Ok(u64::try_from(found).unwrap_or(0))
+}
+
+/// Devices `d` that carry all these labels, behind that id.
+fn selected(labels: &Attributes, after: &str) -> (String, Vec<Value>) {
+    let after = Value::Text(after.to_owned());
     let mut labels = labels.iter();
     let mut values = Vec::new();
-    // Ids are never empty, so all of them are behind the empty one.
     let mut sql = match labels.next() {
         None => {
             values.push(after);
-            "SELECT d.id, d.body FROM device d WHERE d.id > ?".to_owned()
+            "FROM device d WHERE d.id > ?".to_owned()
         }
         Some((name, value)) => {
             values.extend([Value::Text(name.clone()), Value::Text(value.clone()), after]);
-            "SELECT d.id, d.body FROM device_label l CROSS JOIN device d ON d.id = l.device
-             WHERE l.name = ? AND l.value = ? AND l.device > ?"
+            "FROM device_label l CROSS JOIN device d ON d.id = l.device WHERE l.name = ? AND l.value = ? AND l.device > ?"
                 .to_owned()
         }
     };
@@ -145,9 +159,7 @@ pub(super) fn list(
         sql.push_str(" AND EXISTS (SELECT 1 FROM device_label m WHERE m.name = ? AND m.value = ? AND m.device = d.id)");
         values.extend([Value::Text(name.clone()), Value::Text(value.clone())]);
     }
-    sql.push_str(" ORDER BY d.id LIMIT ?");
-    values.push(Value::Integer(limit.clamp(1, PAGE_MAX).into()));
-    collect(db, &sql, params_from_iter(values))
+    (sql, values)
 }
 
 pub(super) fn children(

@@ -98,6 +98,10 @@ impl Backend for SqliteBackend {
         self.read("listing devices", |db| devices::list(db, labels, after, limit))
     }
 
+    fn count_devices(&self, labels: &Attributes, up_to: u64) -> Result<u64, StoreError> {
+        self.read("counting devices", |db| devices::count(db, labels, up_to))
+    }
+
     fn children(
         &self,
         parent: &DeviceId,

@@ -149,6 +149,9 @@ pub async fn pages_go_in_id_order_and_by_labels(place: &impl Place) {
     assert_eq!(ids(&page(&[("mod3", "1"), ("mod2", "0")], None, 2)), ["d04", "d10"]);
     assert_eq!(ids(&page(&[("mod3", "4")], None, 2)), Vec::<&str>::new());
     assert_eq!(page(&[], None, 0).len(), 1);
+    let count = |labels: &[(&str, &str)], up_to| backend.count_devices(&pairs(labels), up_to).unwrap();
+    assert_eq!((count(&[], 100), count(&[], 7)), (30, 7));
+    assert_eq!((count(&[("mod3", "1"), ("mod2", "0")], 100), count(&[("mod3", "4")], 100)), (5, 0));
 }
 
 pub async fn labels_follow_the_record(place: &impl Place) {

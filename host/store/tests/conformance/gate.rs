@@ -99,6 +99,9 @@ impl Backend for Gate {
     ) -> Result<Vec<DeviceRecord>, StoreError> {
         self.inner.devices(labels, after, limit)
     }
+    fn count_devices(&self, labels: &Attributes, up_to: u64) -> Result<u64, StoreError> {
+        self.inner.count_devices(labels, up_to)
+    }
     fn children(
         &self,
         parent: &DeviceId,

@@ -1,0 +1,116 @@
+//! What devices say of their own accord: read by the device's handler, told to every dialect that asked for its kind.
+
+use super::asks;
+use super::gateway::Gateway;
+use super::sequencer::Sequencer;
+use super::writes::{About, WriteError};
+use dragoman_core::{Delivery, DeviceId, Payload};
+use dragoman_wasm::{Decoded, DeviceEvent, Direction, Plugin};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Events that may wait to be told. Past that, whoever emits waits, and with it the sender's next message.
+const WAITING_MAX: usize = 4_096;
+/// How long it waits. An event that is emitted while another is told would else wait for itself.
+const PLACE_WITHIN: Duration = Duration::from_secs(5);
+/// How often a call is repeated because somebody was faster, after the first.
+const REPEATS_MAX: u32 = 3;
+
+/// Tells events in order for each device. What was not told when the process ends is lost.
+pub struct DeviceEvents {
+    queues: Sequencer<DeviceId>,
+    places: Arc<Semaphore>,
+}
+
+impl DeviceEvents {
+    /// Nothing to tell yet.
+    pub fn new(runtime: tokio::runtime::Handle) -> Self {
+        Self { queues: Sequencer::new(runtime), places: Arc::new(Semaphore::new(WAITING_MAX)) }
+    }
+
+    /// Puts an event behind those of its device. Boxed, because what is told may write, and what is written may be an
+    /// event again.
+    pub fn push<'a>(&'a self, gateway: &'a Arc<Gateway>, event: DeviceEvent) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            metrics::counter!("dragoman_device_events_total", "kind" => kind_label(&event.kind)).increment(1);
+            if readers(gateway, &event).is_empty() {
+                return;
+            }
+            let place = tokio::time::timeout(PLACE_WITHIN, self.places.clone().acquire_owned()).await;
+            let Ok(Ok(place)) = place else {
+                metrics::counter!("dragoman_device_events_dropped_total").increment(1);
+                tracing::warn!(device = %event.device, kind = %event.kind, "an event of a device is dropped: {WAITING_MAX} wait to be told");
+                return;
+            };
+            let gateway = gateway.clone();
+            self.queues.push(event.device.clone(), async move {
+                tell(&gateway, &event).await;
+                drop(place);
+            });
+        })
+    }
+}
+
+async fn tell(gateway: &Arc<Gateway>, event: &DeviceEvent) {
+    let decoded = decode(gateway, event).await;
+    for plugin in readers(gateway, event) {
+        if let Err(why) = tell_one(gateway, &plugin, event, decoded.as_ref()).await {
+            metrics::counter!("dragoman_device_events_failed_total", "dialect" => plugin.name().to_string())
+                .increment(1);
+            tracing::warn!(dialect = %plugin.name(), device = %event.device, kind = %event.kind, %why, "an event of a device was not told");
+        }
+    }
+}
+
+async fn tell_one(
+    gateway: &Arc<Gateway>,
+    plugin: &Plugin,
+    event: &DeviceEvent,
+    decoded: Option<&Decoded>,
+) -> Result<(), String> {
+    let call = gateway.call_context(None);
+    for _ in 0..=REPEATS_MAX {
+        let done = plugin.on_event(call.clone(), event, decoded).await.map_err(|fault| fault.to_string())?;
+        match gateway.apply_writes(plugin, done.writes, About::default()).await {
+            Ok(_) => return Ok(()),
+            Err(WriteError::Conflict(_)) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err("somebody was faster each time".into())
+}
+
+/// What the handler makes of the payload; an event without a payload, or of a device without a decoder, has none.
+async fn decode(gateway: &Arc<Gateway>, event: &DeviceEvent) -> Option<Decoded> {
+    let payload: &Payload = event.raw.as_ref()?;
+    let (handler, device) = asks::handler_of(gateway, &event.device).await.ok().flatten()?;
+    if !handler.roles().decoder {
+        return None;
+    }
+    let what = Delivery { name: event.name.clone(), payload: payload.clone(), attributes: event.attributes.clone() };
+    match handler.decode(gateway.call_context(None), &device, Direction::Up, &what).await {
+        Ok(Ok(decoded)) => Some(decoded),
+        Ok(Err(reason)) => {
+            tracing::debug!(device = %event.device, reason = %reason.text, "a payload means nothing to the device's handler");
+            None
+        }
+        Err(fault) => {
+            tracing::warn!(device = %event.device, %fault, "a payload was not decoded");
+            None
+        }
+    }
+}
+
+fn readers(gateway: &Gateway, event: &DeviceEvent) -> Vec<Arc<Plugin>> {
+    let wants =
+        |plugin: &&Arc<Plugin>| plugin.roles().notifications && plugin.description().events.contains(&event.kind);
+    gateway.catalog().plugins.values().filter(wants).cloned().collect()
+}
+
+/// Documented kinds by name, so that a plugin cannot make metrics without end.
+fn kind_label(kind: &str) -> &'static str {
+    const KINDS: [&str; 8] = ["uplink", "join", "presence", "properties", "notification", "message", "location", "log"];
+    KINDS.iter().find(|known| **known == kind).copied().unwrap_or("other")
+}

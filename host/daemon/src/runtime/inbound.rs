@@ -1,0 +1,149 @@
+//! A message of a client: to the dialect that claims its topic, in the order of its session.
+
+use super::conversation::{self, REPEATS_MAX, Unanswered};
+use super::gateway::Gateway;
+use super::writes::{About, WriteError};
+use dragoman_core::{DeviceId, Message, Session, SessionId};
+use dragoman_mqtt::InboundVerdict;
+use dragoman_store::Seq;
+use dragoman_wasm::{CallError, Fault, Plugin};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Before a message is read again for which no plugin instance was free, and how often.
+const BUSY_AGAIN_AFTER: Duration = Duration::from_millis(250);
+const BUSY_WAITS_MAX: u32 = 20;
+/// MQTT 5 reason code: the plugin that should read the message failed.
+const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
+/// MQTT 5 reason code: the topic belongs to another dialect, or to nobody.
+const NOT_AUTHORIZED: u8 = 0x87;
+
+/// What calls that must not overtake each other are about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// A device, whose session the messages come by.
+    Device(DeviceId),
+    /// A session that is no device.
+    Session(SessionId),
+}
+
+impl Turn {
+    fn of(session: &Session) -> Self {
+        match &session.device {
+            Some(device) => Self::Device(device.clone()),
+            None => Self::Session(session.id.clone()),
+        }
+    }
+}
+
+impl Gateway {
+    /// Takes a message in. Resolves when it may be acknowledged: after the commit of what it led to. A message of QoS 0
+    /// is not acknowledged, so nothing is waited for but its turn.
+    pub(super) async fn hear(self: &Arc<Self>, session: Arc<Session>, message: Message) -> InboundVerdict {
+        let catalog = self.catalog();
+        let by_application = catalog.application_topic(&message.topic);
+        let Some(plugin) = by_application.or_else(|| catalog.device_topic(&message.topic)).cloned() else {
+            return self.unclaimed(&session, &message);
+        };
+        if session.dialect.as_ref() != Some(plugin.name()) {
+            return InboundVerdict::Refuse(NOT_AUTHORIZED);
+        }
+        if self.engine.has_room().await.is_err() {
+            return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
+        }
+        let acknowledged = message.qos > 0;
+        let turn = Turn::of(&session);
+        let this = self.clone();
+        let heard = match by_application.is_some() {
+            true => self.calls.run(turn, async move { this.hear_application(&plugin, &session, &message).await }).await,
+            false => self.calls.run(turn, async move { this.hear_device(&plugin, &session, &message).await }).await,
+        };
+        match heard.unwrap_or(Err(IMPLEMENTATION_SPECIFIC)) {
+            Ok(Some(seq)) if acknowledged => match self.engine.committed(seq).await {
+                Ok(()) => InboundVerdict::Accept,
+                Err(_) => InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC),
+            },
+            Ok(_) => InboundVerdict::Accept,
+            Err(code) => InboundVerdict::Refuse(code),
+        }
+    }
+
+    /// A topic that no dialect claims: other clients may get it where the sender's dialect lets its clients talk.
+    fn unclaimed(&self, session: &Session, message: &Message) -> InboundVerdict {
+        let Some(dialect) = session.dialect.as_ref().and_then(|name| self.plugin(name)) else {
+            // What its dialect would claim is not known now, so nothing may go to anybody else.
+            metrics::counter!("dragoman_device_messages_unclaimed_total").increment(1);
+            tracing::warn!(topic = %message.topic, "a message is refused: its dialect is not loaded");
+            return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
+        };
+        if dialect.description().unclaimed_topics {
+            return InboundVerdict::Route;
+        }
+        metrics::counter!("dragoman_device_messages_unclaimed_total").increment(1);
+        InboundVerdict::Refuse(NOT_AUTHORIZED)
+    }
+
+    async fn hear_application(
+        self: &Arc<Self>,
+        plugin: &Arc<Plugin>,
+        session: &Session,
+        message: &Message,
+    ) -> Result<Option<Seq>, u8> {
+        let mut waited = 0;
+        loop {
+            match conversation::hear_message(self, plugin, session, message).await {
+                Ok(()) => return Ok(Some(self.engine.horizon())),
+                Err(Unanswered::Fault(CallError { fault: Fault::Busy(_) | Fault::Host(_), .. }))
+                    if waited < BUSY_WAITS_MAX =>
+                {
+                    waited += 1;
+                    tokio::time::sleep(BUSY_AGAIN_AFTER).await;
+                }
+                Err(why) => return Err(unread(plugin, message, &why)),
+            }
+        }
+    }
+
+    /// Lets the dialect read a device's message and applies what it says. What covers that, or the reason code for the
+    /// sender.
+    async fn hear_device(
+        self: &Arc<Self>,
+        plugin: &Arc<Plugin>,
+        session: &Session,
+        message: &Message,
+    ) -> Result<Option<Seq>, u8> {
+        let call = self.call_context(None);
+        let mut waited = 0;
+        for _ in 0..=REPEATS_MAX {
+            let read = loop {
+                let read = plugin.southbound_message(call.clone(), session, message).await;
+                // Nothing is wrong with the message where the plugin could not be called: a 3.1.1 device has no way to
+                // hear of a refusal, and would take its answer for told.
+                match &read {
+                    Err(CallError { fault: Fault::Busy(_) | Fault::Host(_), .. }) if waited < BUSY_WAITS_MAX => {
+                        waited += 1;
+                        tokio::time::sleep(BUSY_AGAIN_AFTER).await;
+                    }
+                    _ => break read,
+                }
+            };
+            let done = read.map_err(|fault| unread(plugin, message, &fault))?;
+            if done.writes.is_empty() {
+                return Ok(None);
+            }
+            let about = About { reporter: session.device.as_ref(), ..About::default() };
+            match self.apply_writes(plugin, done.writes, about).await {
+                Ok(applied) => return Ok(Some(applied.seq)),
+                Err(WriteError::Conflict(_)) => {}
+                Err(error) => return Err(unread(plugin, message, &error)),
+            }
+        }
+        Err(unread(plugin, message, &"somebody was faster each time"))
+    }
+}
+
+fn unread(plugin: &Plugin, message: &Message, why: &dyn std::fmt::Display) -> u8 {
+    metrics::counter!("dragoman_device_messages_failed_total", "dialect" => plugin.name().to_string()).increment(1);
+    tracing::warn!(dialect = %plugin.name(), topic = %message.topic, %why, "a client's message could not be read");
+    IMPLEMENTATION_SPECIFIC
+}

@@ -1,0 +1,176 @@
+//! What one dialect has to be told, and who follows it.
+
+use super::follow::{Follow, Following};
+use dragoman_core::{Execution, SessionId, Transition};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Notices that wait in memory; past that they are read back from the store.
+const WAITING_MAX: usize = 4_096;
+/// Followers of one dialect.
+const FOLLOWERS_MAX: usize = 10_000;
+
+/// Lines of one execution that happened together.
+#[derive(Clone, Debug)]
+pub(super) struct Notice {
+    pub(super) execution: Arc<Execution>,
+    pub(super) lines: Vec<Transition>,
+    /// Of the first line.
+    pub(super) position: u64,
+}
+
+impl Notice {
+    /// The position of its last line.
+    pub(super) fn end(&self) -> u64 {
+        self.position + u64::try_from(self.lines.len()).unwrap_or(u64::MAX).saturating_sub(1)
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Item {
+    Notice(Notice),
+    Follow(Follow),
+    /// Read what the store has behind the cursor.
+    CatchUp,
+}
+
+/// Waits and follows of one dialect.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    waiting: VecDeque<Item>,
+    notices: usize,
+    /// Notices were left out, or never came in: the store has them behind the cursor.
+    behind: bool,
+    busy: bool,
+    /// Up to where the dialect was told; none: not read from the store yet.
+    cursor: Option<u64>,
+    followings: Vec<Following>,
+}
+
+/// What a feed's task does next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Tell(Notice),
+    Follow(Follow),
+    /// Read the store behind the cursor; nothing new is kept in memory meanwhile.
+    Read,
+    /// Nothing: the task ends.
+    Idle,
+}
+
+impl Feed {
+    /// True where a task must be started.
+    pub(super) fn push(&mut self, item: Item) -> bool {
+        match item {
+            Item::CatchUp => self.behind = true,
+            // While the store is read, what comes is in the store too.
+            Item::Notice(_) if self.behind => {}
+            Item::Notice(_) if self.notices >= WAITING_MAX => {
+                self.behind = true;
+                self.waiting.retain(|item| matches!(item, Item::Follow(_)));
+                self.notices = 0;
+            }
+            Item::Notice(notice) => {
+                self.notices += 1;
+                self.waiting.push_back(Item::Notice(notice));
+            }
+            Item::Follow(follow) => self.waiting.push_back(Item::Follow(follow)),
+        }
+        !std::mem::replace(&mut self.busy, true)
+    }
+
+    pub(super) fn next(&mut self) -> Next {
+        if self.behind || self.cursor.is_none() {
+            return Next::Read;
+        }
+        match self.waiting.pop_front() {
+            Some(Item::Notice(notice)) => {
+                self.notices -= 1;
+                Next::Tell(notice)
+            }
+            Some(Item::Follow(follow)) => Next::Follow(follow),
+            Some(Item::CatchUp) => Next::Read,
+            None => {
+                self.busy = false;
+                Next::Idle
+            }
+        }
+    }
+
+    pub(super) fn cursor(&self) -> Option<u64> {
+        self.cursor
+    }
+
+    pub(super) fn told_up_to(&mut self, position: u64) {
+        self.cursor = Some(self.cursor.unwrap_or(0).max(position));
+    }
+
+    /// From here on notices are kept in memory again. What the store gets between its last read and this would be
+    /// missing, so the reader calls it before that read.
+    pub(super) fn keep_again(&mut self) {
+        self.behind = false;
+    }
+
+    pub(super) fn follow(&mut self, following: Following) -> bool {
+        self.unfollow(&following.session, Some(&following.tag));
+        let room = self.followings.len() < FOLLOWERS_MAX;
+        if room {
+            self.followings.push(following);
+        }
+        room
+    }
+
+    pub(super) fn unfollow(&mut self, session: &SessionId, tag: Option<&str>) {
+        let ends = |of: &SessionId, named: &str| of == session && tag.is_none_or(|tag| tag == named);
+        self.followings.retain(|following| !ends(&following.session, &following.tag));
+        self.waiting.retain(|item| !matches!(item, Item::Follow(follow) if ends(&follow.session, &follow.tag)));
+    }
+
+    /// Who follows an execution with these labels live.
+    pub(super) fn followers_of(&self, execution: &Execution) -> Vec<dragoman_wasm::Follower> {
+        let follows = |following: &&Following| following.fits(execution);
+        self.followings.iter().filter(follows).map(Following::follower).collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn follow(tag: &str) -> Follow {
+        Follow {
+            session: SessionId::new("s"),
+            tag: tag.into(),
+            labels: Vec::new(),
+            start: dragoman_wasm::Start::Position(0),
+            limit: 1,
+            live: true,
+        }
+    }
+
+    #[test]
+    fn a_feed_reads_the_store_before_anything_else_and_ends_idle() {
+        let mut feed = Feed::default();
+        assert!(feed.push(Item::Follow(follow("a"))), "the first item starts the task");
+        assert!(!feed.push(Item::CatchUp));
+        assert!(matches!(feed.next(), Next::Read));
+        feed.told_up_to(7);
+        assert!(matches!(feed.next(), Next::Read), "still behind");
+        feed.keep_again();
+        assert!(matches!(feed.next(), Next::Follow(_)));
+        assert!(matches!(feed.next(), Next::Idle));
+        assert!(feed.push(Item::CatchUp), "a task that ended is started again");
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_more_is_not_replayed() {
+        let mut feed = Feed::default();
+        feed.told_up_to(0);
+        feed.push(Item::Follow(follow("a")));
+        feed.push(Item::Follow(follow("b")));
+        feed.unfollow(&SessionId::new("s"), Some("a"));
+        assert!(matches!(feed.next(), Next::Follow(follow) if follow.tag == "b"));
+        assert!(matches!(feed.next(), Next::Idle));
+    }
+}

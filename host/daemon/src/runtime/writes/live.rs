@@ -1,0 +1,91 @@
+//! What follows after the turn: messages, events, and what lives only as long as a connection.
+
+use crate::runtime::gateway::Gateway;
+use crate::runtime::publisher::Departure;
+use dragoman_core::{Attributes, DeviceId, Json, Message, Policy, SessionId};
+use dragoman_store::Seq;
+use dragoman_wasm::{DeviceEvent, Plugin, Readers, Start};
+use std::sync::Arc;
+
+/// One thing that follows.
+pub enum After {
+    /// A message that is no dispatch.
+    Publish {
+        /// Whom it goes to.
+        to: Readers,
+        /// The message.
+        message: Message,
+    },
+    /// Something that a device said.
+    Emit(DeviceEvent),
+    /// What the dialect noted about a session.
+    PutNotes {
+        /// The session.
+        session: SessionId,
+        /// Opaque.
+        notes: Json,
+    },
+    /// What a session may do from now on.
+    SetPolicy {
+        /// The session.
+        session: SessionId,
+        /// Who it is.
+        principal: Option<String>,
+        /// What it may.
+        policy: Policy,
+    },
+    /// A replay of transitions.
+    Follow {
+        /// For this session.
+        session: SessionId,
+        /// The dialect's name for it.
+        tag: String,
+        /// Only of executions that carry all of these.
+        labels: Attributes,
+        /// From where.
+        start: Start,
+        /// At most so many.
+        limit: u32,
+        /// And what comes later.
+        live: bool,
+    },
+    /// The end of such a replay, or of all of the session.
+    Unfollow {
+        /// The session.
+        session: SessionId,
+        /// Which.
+        tag: Option<String>,
+    },
+    /// A session is closed.
+    Close(SessionId),
+    /// A device was removed: its connection is closed.
+    Forget(DeviceId),
+}
+
+impl Gateway {
+    /// Does what follows the turn that `seq` covers, in order. What leaves the process waits for the commit on its own
+    /// queue; nothing here waits for the disk.
+    pub(super) async fn after(self: &Arc<Self>, plugin: &Plugin, seq: Seq, after: Vec<After>) {
+        for one in after {
+            match one {
+                After::Publish { to, message } => {
+                    self.publisher.push(seq, Departure::Publish { to, message }).await;
+                }
+                After::Close(session) => self.publisher.push(seq, Departure::Close(session)).await,
+                After::Forget(device) => self.publisher.push(seq, Departure::Forget(device)).await,
+                After::Emit(event) => self.device_events.push(self, event).await,
+                After::PutNotes { session, notes } => self.notes.put(&session, notes),
+                After::SetPolicy { session, principal, policy } => {
+                    if let Some(broker) = self.broker() {
+                        broker.set_policy(&session, principal, policy).await;
+                    }
+                }
+                After::Follow { session, tag, labels, start, limit, live } => {
+                    let follow = crate::runtime::notices::Follow { session, tag, labels, start, limit, live };
+                    self.notices.follow(self, plugin.name(), follow);
+                }
+                After::Unfollow { session, tag } => self.notices.unfollow(plugin.name(), &session, tag.as_deref()),
+            }
+        }
+    }
+}
