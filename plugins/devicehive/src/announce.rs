@@ -4,12 +4,16 @@ use crate::command::Command;
 use crate::settings::Settings;
 use crate::subscribe;
 use crate::topics::{self, Kind};
-use dragoman_plugin_sdk::{Error, Gateway, Message, Payload, Readers};
+use dragoman_plugin_sdk::{Error, Gateway, Message, Payload, Readers, Severity};
 use serde::Serialize;
 
 /// `subscriptionId` of an event that goes to everybody. On the platform too it is that of one of the subscribers and
 /// says nothing to the others.
 pub(crate) const SHARED_SUBSCRIPTION: i64 = 1;
+
+/// Bytes of an event: what the gateway takes for one message. Clients' commands are kept below it; a result of another
+/// dialect's device may pass it.
+const EVENT_BYTES_MAX: usize = 256 * 1_024;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +73,10 @@ pub(crate) fn publish(
     event: &impl Serialize,
 ) -> Result<(), Error> {
     let text = serde_json::to_string(event).map_err(|error| Error::Internal(error.to_string()))?;
+    if text.len() > EVENT_BYTES_MAX {
+        gateway.log(Severity::Warn, &format!("the event on {topic} has {} bytes and is not sent", text.len()));
+        return Ok(());
+    }
     let message = Message { topic, payload: Payload::Text(text), qos: 1, retain: false, attributes: Vec::new() };
     gateway.publish(to, &message)
 }

@@ -29,7 +29,11 @@ pub(crate) enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Fault(error)
+        match error {
+            // What the client sent or asked for is more than the gateway takes, whoever found that out.
+            Error::Limit(text) | Error::Invalid(text) => Self::Answer(ApiError::new(400, text)),
+            error => Self::Fault(error),
+        }
     }
 }
 

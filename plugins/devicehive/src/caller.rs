@@ -8,6 +8,9 @@ use crate::users;
 use dragoman_plugin_sdk::{Error, Gateway, json};
 use serde::{Deserialize, Serialize};
 
+/// Bytes of the notes about one session: the gateway takes 64 KiB.
+const BYTES_MAX: usize = 64 * 1_024;
+
 /// The user behind a session and what the session may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +71,9 @@ impl Notes {
 
     pub(crate) fn write(&self, gateway: &impl Gateway, session: &str) -> Result<(), Error> {
         let text = serde_json::to_string(self).map_err(|error| Error::Internal(error.to_string()))?;
+        if text.len() > BYTES_MAX {
+            return Err(Error::Limit(format!("What is noted about a session has more than {BYTES_MAX} bytes.")));
+        }
         gateway.put_notes(session, &text)
     }
 }

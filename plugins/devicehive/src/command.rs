@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Executions that one call looks at.
-const READ_MAX: u32 = 1_000;
+const READ_MAX: usize = 1_000;
+/// Executions that are read at once. Each may be as large as a message.
+const STEP: u32 = 50;
+/// Bytes of what one call finds: it may publish 16 MiB.
+const READ_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
 /// All that the platform says about a command; members that are null are left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -160,6 +164,20 @@ impl Command {
         self.last_updated = update.at_ms;
     }
 
+    /// What it takes in an event, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        let raw = [&self.parameters, &self.result].into_iter().flatten().map(|raw| raw.get().len());
+        raw.sum::<usize>() + self.status.as_ref().map_or(0, String::len)
+    }
+
+    /// Whether it fits into an event.
+    pub(crate) fn fits(&self) -> Result<(), Error> {
+        if self.bytes() <= json::EMBEDDED_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Error::Limit(format!("A command with its result has at most {} bytes.", json::EMBEDDED_BYTES_MAX)))
+    }
+
     pub(crate) fn topic(&self, kind: Kind) -> String {
         kind.topic(self.network_id, self.device_type_id, &self.device_id, &self.command)
     }
@@ -194,25 +212,55 @@ pub(crate) fn find(gateway: &impl Gateway, device: &HiveDevice, id: i64) -> Resu
     Ok(commands_kept::find(gateway, &device.record.id, id)?.map(Found::Kept))
 }
 
-/// Commands of a device, or of all, that carry these labels and were inserted since; at most 1 000 of each kind, the
-/// newest unless a time is given.
+/// Which commands are looked for.
+pub(crate) struct Wanted<'a> {
+    /// The gateway's id of the device; none: of all.
+    pub(crate) device: Option<&'a str>,
+    pub(crate) labels: Vec<(String, String)>,
+    /// Inserted since, with a time stamp not before it; none: the newest.
+    pub(crate) since_ms: Option<u64>,
+    /// So many are enough; none: all that are looked at.
+    pub(crate) most: Option<usize>,
+}
+
+/// Commands that fit, of the 1 000 executions that come first and of the kept ones; `Limit` where that is too much to
+/// look at.
 pub(crate) fn select(
     gateway: &impl Gateway,
     settings: &Settings,
-    device: Option<&str>,
-    labels: Vec<(String, String)>,
-    since_ms: Option<u64>,
+    wanted: &Wanted<'_>,
+    fits: impl Fn(&Command) -> bool,
 ) -> Result<Vec<Command>, Error> {
-    let what =
-        Selection { device: device.map(str::to_owned), states: Vec::new(), labels, newest_first: since_ms.is_none() };
-    let page = gateway.executions_between(&what, since_ms, None, None, READ_MAX);
-    let mut found = Vec::with_capacity(page.items.len());
-    for execution in page.items.iter().filter(|execution| execution.origin == NAME) {
-        found.push(Command::of(settings, execution, &Context::of(execution)?));
+    let Wanted { device, labels, since_ms, most } = wanted;
+    let fits = |command: &Command| since_ms.is_none_or(|since_ms| command.timestamp >= since_ms) && fits(command);
+    let kept = commands_kept::all(gateway, *device)?.into_iter().map(|kept| kept.command);
+    let mut found: Vec<_> = kept.filter(fits).collect();
+    let selection = Selection {
+        device: device.map(str::to_owned),
+        states: Vec::new(),
+        labels: labels.clone(),
+        newest_first: since_ms.is_none(),
+    };
+    let (mut after, mut own, mut looked_at, mut bytes) = (None::<String>, 0, 0, 0);
+    loop {
+        let page = gateway.executions_between(&selection, *since_ms, None, after.as_deref(), STEP);
+        looked_at += page.items.len();
+        for execution in page.items.iter().filter(|execution| execution.origin == NAME) {
+            let command = Command::of(settings, execution, &Context::of(execution)?);
+            if fits(&command) {
+                bytes += command.bytes();
+                own += 1;
+                found.push(command);
+            }
+        }
+        if bytes > READ_BYTES_MAX {
+            return Err(Error::Limit(format!("The commands have more than {READ_BYTES_MAX} bytes. Ask for less.")));
+        }
+        match page.next {
+            Some(next) if looked_at < READ_MAX && most.is_none_or(|most| own < most) => after = Some(next),
+            _ => return Ok(found),
+        }
     }
-    found.extend(commands_kept::all(gateway, device)?.into_iter().map(|kept| kept.command));
-    found.retain(|command| since_ms.is_none_or(|since_ms| command.timestamp >= since_ms));
-    Ok(found)
 }
 
 /// The part of a command that the answer to its insertion shows.

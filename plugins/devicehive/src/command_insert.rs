@@ -79,6 +79,11 @@ pub(crate) fn submit<G: Gateway>(
     default_name: Option<&str>,
 ) -> Result<Done, Failure> {
     let Draft { name, parameters, timestamp_ms, lifetime, status, result } = Draft::read(members, default_name)?;
+    let bytes = [&parameters, &result].into_iter().flatten().map(|raw| raw.get().len()).sum::<usize>();
+    if bytes > json::EMBEDDED_BYTES_MAX {
+        let text = format!("A command has at most {} bytes.", json::EMBEDDED_BYTES_MAX);
+        return Err(ApiError::new(400, text).into());
+    }
     let ours = device.is_ours();
     let intent = match ours {
         true => intents::invocation(&name, parameters.as_deref()),

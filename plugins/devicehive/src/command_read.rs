@@ -2,7 +2,7 @@
 
 use crate::actions::Call;
 use crate::answer::{ApiError, Done, Failure, reply};
-use crate::command::{self, Command, Found};
+use crate::command::{self, Command, Found, Wanted};
 use crate::members::Members;
 use crate::paging::Paging;
 use crate::permission::Permission;
@@ -37,14 +37,14 @@ pub(crate) fn list<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
     if let Some(status) = status.as_deref().filter(|_| device.is_ours()) {
         wanted.push((labels::STATUS.to_owned(), labels::status(status)));
     }
-    let mut found = command::select(call.gateway, call.settings, Some(&device.record.id), wanted, start_ms)?;
-    found.retain(|command| {
+    let wanted = Wanted { device: Some(&device.record.id), labels: wanted, since_ms: start_ms, most: None };
+    let found: Vec<Command> = command::select(call.gateway, call.settings, &wanted, |command| {
         end_ms.is_none_or(|end_ms| command.timestamp <= end_ms)
             && (names.is_empty() || names.contains(&command.command))
             && status
                 .as_ref()
                 .is_none_or(|wanted| command.status.as_ref().is_some_and(|status| status.to_lowercase() == *wanted))
-    });
+    })?;
     let page = match paging.field.as_deref() {
         Some("command") => paging.apply(found, |a, b| a.command.cmp(&b.command)),
         Some("status") => paging.apply(found, |a, b| a.status.cmp(&b.status)),

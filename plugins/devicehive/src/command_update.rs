@@ -3,11 +3,12 @@
 use crate::actions::Call;
 use crate::answer::{ApiError, Done, Failure};
 use crate::command::{self, Command, Found, Update};
+use crate::commands_kept::Heard;
 use crate::device::HiveDevice;
 use crate::members::Members;
 use crate::permission::Permission;
 use crate::{STATUS_ATTRIBUTE, announce, commands_kept, labels};
-use dragoman_plugin_sdk::{Error, Execution, Gateway, Report, Severity, State, outcome};
+use dragoman_plugin_sdk::{Error, Gateway, Report, Severity, State, outcome};
 use serde_json::value::RawValue;
 
 pub(crate) fn update<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
@@ -33,21 +34,31 @@ pub(crate) fn apply<G: Gateway>(
         Found::Own(execution, context) => {
             let mut command = Command::of(call.settings, &execution, &context);
             let update = changed(&command, status, result, gateway.now_ms());
-            if tell(call, device, &execution, &update)? == Told::Otherwise {
+            command.change(update.clone());
+            command.fits()?;
+            let heard = match execution.state {
+                State::Queued | State::Sent => Heard::Nothing,
+                State::Acked => Heard::Acked,
+                _ => Heard::Ended,
+            };
+            // What is no progress of an execution stands in no other line of its history.
+            if !device.is_ours() || tell(call, &execution.id, heard, &update)? != Told::Progress {
                 gateway.note(&execution.id, &update.note()?)?;
             }
             if let Some(status) = &update.status {
                 gateway.set_label(&execution.id, labels::STATUS, &labels::status(status))?;
             }
-            command.change(update);
             announce::updated(gateway, call.settings, &command, Some(&context.session))?;
         }
         Found::Kept(mut kept) => {
             let update = changed(&kept.command, status, result, gateway.now_ms());
-            if let Some(execution) = gateway.execution(&kept.execution) {
-                tell(call, device, &execution, &update)?;
-            }
-            kept.command.change(update);
+            kept.command.change(update.clone());
+            kept.command.fits()?;
+            kept.heard = match tell(call, &kept.execution, kept.heard, &update)? {
+                Told::Progress => Heard::Acked,
+                Told::Verdict => Heard::Ended,
+                Told::Nothing => kept.heard,
+            };
             commands_kept::replace(gateway, &kept)?;
             announce::updated(gateway, call.settings, &kept.command, None)?;
         }
@@ -64,47 +75,40 @@ fn changed(command: &Command, status: Option<String>, result: Option<Box<RawValu
     }
 }
 
-/// How the history of an execution came to know of an update.
+/// As what the gateway was told an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
-    /// By a progress that carries it.
-    AsProgress,
-    /// By something that does not say it all, or not at all.
-    Otherwise,
+    /// The device works on it.
+    Progress,
+    /// Its verdict.
+    Verdict,
+    /// Behind the end, a status that is no verdict is no news of the device.
+    Nothing,
 }
 
-/// Tells the gateway what the update says about the execution: that the device has it, that it works on it, or its
-/// verdict. Only for devices of this dialect; for any other an update is no word of the device.
-fn tell<G: Gateway>(
-    call: &Call<'_, G>,
-    device: &HiveDevice,
-    execution: &Execution,
-    update: &Update,
-) -> Result<Told, Failure> {
-    if !device.is_ours() {
-        return Ok(Told::Otherwise);
-    }
+/// Tells the gateway what an update says about an execution for a device of this dialect: that the device has it and
+/// works on it, or its verdict. For any other device an update is no word of the device.
+fn tell<G: Gateway>(call: &Call<'_, G>, execution: &str, heard: Heard, update: &Update) -> Result<Told, Failure> {
     let status = update.status.as_deref().unwrap_or_default();
     let attributes = [(STATUS_ATTRIBUTE.to_owned(), labels::cut(status))];
-    let report = |what: &Report| match call.gateway.tell_for(&execution.id, what, &attributes) {
+    let report = |what: &Report| match call.gateway.tell_for(execution, what, &attributes) {
         Ok(()) => Ok(()),
         // The execution is gone, or was never ours to speak of: the platform knows neither.
         Err(error @ (Error::NotFound(_) | Error::Denied(_) | Error::Conflict(_))) => {
-            let text = format!("an update of {} was not counted: {}", execution.id, outcome::error_text(&error));
+            let text = format!("an update of {execution} was not counted: {}", outcome::error_text(&error));
             call.gateway.log(Severity::Warn, &text);
             Ok(())
         }
         Err(error) => Err(Failure::from(error)),
     };
-    match call.settings.status_sets.verdict(status, update.result.as_deref()) {
-        Some(verdict) => report(&Report::Ended(verdict)).map(|()| Told::Otherwise),
-        // Behind the end, a status that is no verdict is no news of the device.
-        None if outcome::is_final(execution.state) => Ok(Told::Otherwise),
-        None => {
-            if matches!(execution.state, State::Queued | State::Sent) {
+    match (call.settings.status_sets.verdict(status, update.result.as_deref()), heard) {
+        (Some(verdict), _) => report(&Report::Ended(verdict)).map(|()| Told::Verdict),
+        (None, Heard::Ended) => Ok(Told::Nothing),
+        (None, heard) => {
+            if heard == Heard::Nothing {
                 report(&Report::Acked(None))?;
             }
-            report(&Report::Progress(Some(update.note()?))).map(|()| Told::AsProgress)
+            report(&Report::Progress(Some(update.note()?))).map(|()| Told::Progress)
         }
     }
 }

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 pub(crate) const COLLECTION: &str = "commands";
 /// The indexed member that names the execution.
 pub(crate) const EXECUTION_FIELD: &str = "execution";
-/// Commands of all devices that are read at most.
-const READ_MAX: u32 = 1_000;
+/// Commands that one execution can have been sent as: steps of a handler, and attempts. The newest are looked at last.
+const READ_MAX: u32 = 100;
 
 /// A command as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,7 +20,19 @@ pub(crate) struct Kept {
     /// The gateway's id of the device.
     pub(crate) device: String,
     pub(crate) execution: String,
+    pub(crate) heard: Heard,
     pub(crate) command: Command,
+}
+
+/// What the gateway was told of an execution. It belongs to another dialect, so it cannot be read when it is updated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Heard {
+    Nothing,
+    /// The device has it.
+    Acked,
+    /// The device's verdict.
+    Ended,
 }
 
 /// The command that an execution was sent as before and that nobody has updated, if it says the same: an attempt that is
@@ -62,10 +74,7 @@ pub(crate) fn find(gateway: &impl Gateway, device: &str, id: i64) -> Result<Opti
 
 /// Those of one device, or of all.
 pub(crate) fn all(gateway: &impl Gateway, device: Option<&str>) -> Result<Vec<Kept>, Error> {
-    match device {
-        Some(device) => ring::all(gateway, COLLECTION, device),
-        None => gateway.documents(COLLECTION, &[], None, READ_MAX)?.iter().map(ring::read).collect(),
-    }
+    ring::all(gateway, COLLECTION, device)
 }
 
 /// Removes what is kept about a device.

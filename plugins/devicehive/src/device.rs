@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 
 /// Records of the registry that a list looks at; devices of other dialects among them.
 const SCANNED_MAX: usize = 20_000;
-/// Records that are read at once.
-const STEP: u32 = 1_000;
+/// Records that are read at once. Each may have a profile of 252 KiB.
+const STEP: u32 = 100;
+/// Bytes of `data` of all that is found: a plugin has 64 MiB.
+const FOUND_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
 /// What the platform keeps about a device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,7 +87,7 @@ fn default_profile(settings: &Settings, record: &Device, id: &str) -> Profile {
 
 /// All devices of the platform that fit, in the order of the registry.
 pub(crate) fn all(gateway: &impl Gateway, fits: impl Fn(&HiveDevice) -> bool) -> Result<Vec<HiveDevice>, Failure> {
-    let (mut found, mut after, mut scanned) = (Vec::new(), None::<String>, 0);
+    let (mut found, mut after, mut scanned, mut bytes) = (Vec::new(), None::<String>, 0, 0);
     loop {
         let step = gateway.devices(&[], after.as_deref(), STEP);
         scanned += step.len();
@@ -96,7 +98,17 @@ pub(crate) fn all(gateway: &impl Gateway, fits: impl Fn(&HiveDevice) -> bool) ->
         }
         after = Some(last.id.clone());
         for record in step {
-            found.extend(HiveDevice::of(gateway, record)?.filter(&fits));
+            let device = HiveDevice::of(gateway, record)?.filter(&fits);
+            bytes += device
+                .iter()
+                .filter_map(|device| device.profile.data.as_ref())
+                .map(|raw| raw.get().len())
+                .sum::<usize>();
+            found.extend(device);
+        }
+        if bytes > FOUND_BYTES_MAX {
+            let text = format!("The devices have more than {FOUND_BYTES_MAX} bytes of data. Ask for less.");
+            return Err(ApiError::new(400, text).into());
         }
     }
 }

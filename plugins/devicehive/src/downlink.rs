@@ -1,7 +1,7 @@
 //! What is sent to a device: the event on `dh/command/…`, which everybody who subscribed gets, the device among them.
 
 use crate::command::{Command, Context};
-use crate::commands_kept::{self, Kept};
+use crate::commands_kept::{self, Heard, Kept};
 use crate::device::HiveDevice;
 use crate::settings::Settings;
 use crate::{ID_ALIAS, NAME, announce, intents, ring, topics};
@@ -70,7 +70,12 @@ fn keep(
         status: None,
         result: None,
     };
-    let kept = Kept { device: device.record.id.clone(), execution: execution.id.clone(), command };
-    commands_kept::add(gateway, &kept, settings.commands_kept)?;
-    Ok(Ok(kept.command))
+    let kept =
+        Kept { device: device.record.id.clone(), execution: execution.id.clone(), heard: Heard::Nothing, command };
+    let added = kept.command.fits().and_then(|()| commands_kept::add(gateway, &kept, settings.commands_kept));
+    match added {
+        Ok(()) => Ok(Ok(kept.command)),
+        Err(Error::Limit(text) | Error::Invalid(text)) => Ok(Err(outcome::reason("TOO_LARGE", text))),
+        Err(error) => Err(error),
+    }
 }

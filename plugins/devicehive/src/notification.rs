@@ -104,7 +104,7 @@ pub(crate) fn tell(gateway: &impl Gateway, to: &Readers, kept: &Kept, subscripti
 
 /// What is kept about a device, oldest first.
 pub(crate) fn of_device(gateway: &impl Gateway, device: &str) -> Result<Vec<Kept>, Error> {
-    ring::all(gateway, COLLECTION, device)
+    ring::all(gateway, COLLECTION, Some(device))
 }
 
 /// One of them.
@@ -119,5 +119,5 @@ pub(crate) fn forget(gateway: &impl Gateway, device: &str) -> Result<(), Error> 
 
 /// What is kept about all devices, at most 1 000.
 pub(crate) fn all(gateway: &impl Gateway) -> Result<Vec<Kept>, Error> {
-    gateway.documents(COLLECTION, &[], None, 1_000)?.iter().map(ring::read).collect()
+    ring::all(gateway, COLLECTION, None)
 }

@@ -44,7 +44,16 @@ pub(crate) fn accept<G: Gateway>(
     let timestamp_ms = instant_of(members, "timestamp")?.unwrap_or_else(|| call.gateway.now_ms());
     let draft = Draft { name, parameters: members.kept("parameters"), timestamp_ms };
     let kept = notification::insert(call.gateway, call.settings, device, draft)?;
-    call.gateway.emit(&Event {
+    // Only the dialect that reaches a device tells the others what it says.
+    if device.is_ours() {
+        call.gateway.emit(&event(device, &kept))?;
+    }
+    reply("notification", &Inserted { id: kept.id, timestamp: instant::text(kept.timestamp_ms) })
+}
+
+/// What other dialects are told.
+fn event(device: &HiveDevice, kept: &Kept) -> Event {
+    Event {
         device: device.record.id.clone(),
         kind: "notification".to_owned(),
         name: Some(kept.name.clone()),
@@ -52,8 +61,7 @@ pub(crate) fn accept<G: Gateway>(
         raw: None,
         body: kept.parameters.as_deref().map(RawValue::get).map(str::to_owned),
         attributes: vec![("devicehive.id".to_owned(), kept.id.to_string())],
-    })?;
-    reply("notification", &Inserted { id: kept.id, timestamp: instant::text(kept.timestamp_ms) })
+    }
 }
 
 pub(crate) fn get<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {

@@ -6,9 +6,12 @@ use crate::settings::Settings;
 use crate::topics::{self, Kind};
 use dragoman_plugin_sdk::Policy;
 
-/// Pairs of network and device type that one session may be limited to. Each is a filter that every event is compared
-/// with.
-pub(crate) const PAIRS_MAX: usize = 200;
+/// Pairs of network and device type that one session may be limited to: each is a filter for each kind of event, and a
+/// policy has 256.
+pub(crate) const PAIRS_MAX: usize = 64;
+
+/// Ordinary topics that are looked at.
+const ORDINARY_MAX: usize = 32;
 
 /// A client that has not authenticated: it may ask, hear the two answers that let it in, and use ordinary topics.
 pub(crate) fn anonymous(settings: &Settings, client_id: &str) -> Policy {
@@ -48,7 +51,7 @@ fn ordinary(settings: &Settings) -> Vec<String> {
         let first = filter.split('/').next().unwrap_or_default();
         !topics::is_wildcard(first) && first != "dh" && !first.starts_with('$')
     };
-    settings.ordinary_topics.iter().filter(is_apart).cloned().collect()
+    settings.ordinary_topics.iter().filter(is_apart).take(ORDINARY_MAX).cloned().collect()
 }
 
 #[cfg(test)]
@@ -78,8 +81,9 @@ mod tests {
         );
         assert_eq!(events(&caller(&["GetNetwork"], Scope::All, Scope::All)), [""; 0]);
         assert_eq!(events(&caller(&["*"], only(&[]), Scope::All)), [""; 0]);
-        let many = Scope::Only((1..=201).collect());
-        assert!(of(&Settings::default(), "c", &caller(&["*"], many, Scope::All)).is_err());
+        let many = |last: i64| Scope::Only((1..=last).collect());
+        assert_eq!(events(&caller(&["*"], many(64), Scope::All)).len(), 192);
+        assert!(of(&Settings::default(), "c", &caller(&["*"], many(65), Scope::All)).is_err());
     }
 
     #[test]

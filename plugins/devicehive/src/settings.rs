@@ -203,8 +203,8 @@ pub(crate) const SCHEMA: &str = r#"{
     "default-network": {"type": "integer", "minimum": 1, "default": 1, "description": "The network of a device that names none."},
     "default-device-type": {"type": "integer", "minimum": 1, "default": 1, "description": "The device type of a device that names none."},
     "ttl-default-s": {"type": "integer", "minimum": 1, "maximum": 4233600, "default": 2592000, "description": "Time to live, in seconds, of a command without a lifetime."},
-    "notifications-kept": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100, "description": "Notifications of one device that are kept, the newest."},
-    "commands-kept": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100, "description": "Commands of other dialects that are kept for one device, the newest."},
+    "notifications-kept": {"type": "integer", "minimum": 1, "maximum": 100, "default": 100, "description": "Notifications of one device that are kept, the newest."},
+    "commands-kept": {"type": "integer", "minimum": 1, "maximum": 100, "default": 100, "description": "Commands of other dialects that are kept for one device, the newest."},
     "status-sets": {
       "type": "object",
       "additionalProperties": false,

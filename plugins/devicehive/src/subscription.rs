@@ -13,14 +13,15 @@ use crate::notification::{self, Kept as Notification};
 use crate::permission::Permission;
 use crate::topics::Kind;
 use crate::{announce, instant, labels, ring};
-use dragoman_plugin_sdk::{Error, Gateway, Readers};
+use dragoman_plugin_sdk::{Gateway, Readers};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// Subscriptions that one session may have.
 const SUBSCRIPTIONS_MAX: usize = 100;
 const LIMIT_DEFAULT: usize = 20;
-const LIMIT_MAX: usize = 1_000;
+/// Events of one backlog: a call may ask for 1 000 things.
+const LIMIT_MAX: usize = 500;
 
 /// What is subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,17 +131,26 @@ pub(crate) fn subscribe<G: Gateway>(call: &Call<'_, G>, topic: Topic) -> Result<
         names: members.texts("names")?.filter(|names| !names.is_empty()),
         timestamp: since_ms.map(instant::text),
     };
+    // Before the answer: what is too much to look at is no subscription.
+    let wanted = Wanted { caller, device, kept: &kept };
+    let (mut commands, mut notifications) = (Vec::new(), Vec::new());
+    match (since_ms, topic) {
+        (None, _) => {}
+        (Some(since_ms), Topic::Commands) => commands = past_commands(call, &wanted, since_ms, limit, updated_only)?,
+        (Some(since_ms), Topic::Notifications) => notifications = past_notifications(call, &wanted, since_ms)?,
+    }
     let mut notes = call.notes.clone();
     notes.subscriptions.push(kept.clone());
     notes.write(call.gateway, &call.session.id)?;
     let answer = Ok(vec![member("subscriptionId", &kept.subscription_id)?]);
     answer::publish(call.gateway, call.asker(), &answer)?;
-    if let Some(since_ms) = since_ms {
-        let wanted = Wanted { caller, device, kept: &kept };
-        match topic {
-            Topic::Commands => send_commands(call, &wanted, since_ms, limit, updated_only)?,
-            Topic::Notifications => send_notifications(call, &wanted, since_ms, limit)?,
-        }
+    let (to, id) = (Readers::Session(call.session.id.clone()), kept.subscription_id);
+    let kind = if updated_only { Kind::CommandUpdate } else { Kind::Command };
+    for command in commands.iter().take(limit) {
+        announce::tell(call.gateway, &to, kind, command, id)?;
+    }
+    for notification in notifications.iter().take(limit) {
+        notification::tell(call.gateway, &to, notification, id)?;
     }
     Ok(Done::Answered)
 }
@@ -170,35 +180,35 @@ fn scope<G: Gateway>(
     Err(ApiError::new(404, format!("{kind} with such {name} wasn't found: {{[{unknown}]}}")).into())
 }
 
-fn send_commands<G: Gateway>(
+/// Commands since a time, oldest first.
+fn past_commands<G: Gateway>(
     call: &Call<'_, G>,
     wanted: &Wanted<'_>,
     since_ms: u64,
     limit: usize,
     updated_only: bool,
-) -> Result<(), Error> {
-    let device = wanted.device.as_deref();
-    let mut found = command::select(call.gateway, call.settings, device, wanted.labels(), Some(since_ms))?;
-    found.retain(|command| {
+) -> Result<Vec<Command>, Failure> {
+    let selection = command::Wanted {
+        device: wanted.device.as_deref(),
+        labels: wanted.labels(),
+        since_ms: Some(since_ms),
+        most: Some(limit),
+    };
+    let mut found = command::select(call.gateway, call.settings, &selection, |command| {
         let Command { network_id, device_type_id, device_id, command: name, .. } = command;
         wanted.fits(*network_id, *device_type_id, device_id, name)
             && (!updated_only || command.last_updated > command.timestamp)
-    });
+    })?;
     found.sort_by_key(|command| (command.timestamp, command.id));
-    let kind = if updated_only { Kind::CommandUpdate } else { Kind::Command };
-    let to = Readers::Session(call.session.id.clone());
-    found
-        .iter()
-        .take(limit)
-        .try_for_each(|command| announce::tell(call.gateway, &to, kind, command, wanted.kept.subscription_id))
+    Ok(found)
 }
 
-fn send_notifications<G: Gateway>(
+/// Notifications since a time, oldest first.
+fn past_notifications<G: Gateway>(
     call: &Call<'_, G>,
     wanted: &Wanted<'_>,
     since_ms: u64,
-    limit: usize,
-) -> Result<(), Error> {
+) -> Result<Vec<Notification>, Failure> {
     let mut found = match &wanted.device {
         Some(device) => notification::of_device(call.gateway, device)?,
         None => notification::all(call.gateway)?,
@@ -208,11 +218,7 @@ fn send_notifications<G: Gateway>(
         kept.timestamp_ms >= since_ms && wanted.fits(*network_id, *device_type_id, device_id, name)
     });
     found.sort_by_key(|kept| (kept.timestamp_ms, kept.id));
-    let to = Readers::Session(call.session.id.clone());
-    found
-        .iter()
-        .take(limit)
-        .try_for_each(|kept| notification::tell(call.gateway, &to, kept, wanted.kept.subscription_id))
+    Ok(found)
 }
 
 /// Forgets one subscription, or all of the kind.

@@ -75,7 +75,7 @@ fn pair<G: Gateway>(call: &Call<'_, G>, caller: &Caller, life: Life) -> Result<D
 }
 
 /// Until when tokens are to be good; none: the settings say.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Life {
     access_until_ms: Option<u64>,
     refresh_until_ms: Option<u64>,
