@@ -384,6 +384,59 @@ fn what_would_not_fit_into_an_event_is_refused() {
     assert_eq!(published(&fake).len(), 2);
 }
 
+/// Each action and the right that it asks for: who has all others is refused, who has only that one is not.
+#[test]
+fn every_action_asks_for_its_right() {
+    for (action, right) in [
+        ("network/list", 2),
+        ("network/count", 2),
+        ("network/get", 2),
+        ("device/get", 3),
+        ("device/list", 3),
+        ("device/count", 3),
+        ("notification/get", 4),
+        ("notification/list", 4),
+        ("notification/subscribe", 4),
+        ("notification/unsubscribe", 4),
+        ("command/get", 5),
+        ("command/list", 5),
+        ("command/subscribe", 5),
+        ("command/unsubscribe", 5),
+        ("device/save", 6),
+        ("device/delete", 6),
+        ("command/insert", 7),
+        ("command/update", 8),
+        ("notification/insert", 9),
+        ("user/getCurrent", 10),
+        ("user/list", 12),
+        ("user/count", 12),
+        ("user/get", 12),
+        ("configuration/get", 13),
+        ("token/create", 15),
+        ("devicetype/list", 17),
+        ("devicetype/count", 17),
+        ("devicetype/get", 17),
+    ] {
+        let others: Vec<_> = (2..=18).filter(|number| *number != right).map(|number| number.to_string()).collect();
+        for (rights, refused) in [(others.join(","), true), (right.to_string(), false)] {
+            let fake = gateway();
+            let session = connected(&fake, "c", &[action, "authenticate"]);
+            let claims = format!(
+                r#"{{\"payload\":{{\"u\":1,\"a\":[{rights}],\"n\":[\"*\"],\"dt\":[\"*\"],\"e\":9518013966000,\"t\":1}}}}"#
+            );
+            let login = format!(r#"{{"action":"authenticate","token":"jwt:jwt:{claims}"}}"#);
+            say(&fake, &session, "dh/request", &login).unwrap();
+            assert!(published(&fake)[0].1.contains("success"));
+            let request = format!(r#"{{"action":"{action}","deviceId":"device1"}}"#);
+            say(&fake, &session, "dh/request", &request).unwrap();
+            let answers = published(&fake);
+            let (_, text) = answers.iter().find(|(topic, _)| topic.starts_with("dh/response/")).unwrap();
+            assert_eq!(text.contains(r#""code":403"#), refused, "{action} with {rights}: {text}");
+            assert!(!text.contains(r#""code":401"#), "{text}");
+        }
+    }
+}
+
 /// A token of a session counts with every request until it has expired.
 #[test]
 fn an_expired_session_is_told_so() {

@@ -300,6 +300,10 @@ fn a_backlog_follows_the_answer_and_goes_to_nobody_else() {
             "by network and name",
             r#""action":"command/subscribe","networkIds":[1],"names":["light"],"timestamp":"2018-02-07""#,
         ),
+        (
+            "by networks and names",
+            r#""action":"command/subscribe","networkIds":[1,2],"names":["light","x"],"timestamp":"2018-02-07""#,
+        ),
         ("updated ones", r#""action":"command/subscribe","returnUpdatedCommands":true,"timestamp":"2018-02-07""#),
         ("notifications", r#""action":"notification/subscribe","deviceTypeIds":[1],"timestamp":"2018-02-07""#),
         ("what is subscribed", r#""action":"subscription/list","type":"notification""#),
@@ -309,6 +313,12 @@ fn a_backlog_follows_the_answer_and_goes_to_nobody_else() {
     ] {
         transcript.section(title);
         act(&mut transcript, &mut fake, &app, &format!("{{{asked}}}"));
+    }
+    transcript.section("another user sees its own networks only");
+    let client = logged_in(&mut fake, "client", "client", &["command/subscribe", "notification/subscribe"]);
+    for action in ["command/subscribe", "notification/subscribe"] {
+        let asked = format!(r#"{{"action":"{action}","timestamp":"2018-02-07"}}"#);
+        act(&mut transcript, &mut fake, &client, &asked);
     }
     check(&transcript, "backlog");
 }
