@@ -147,7 +147,7 @@ impl Command {
             status: context.status.clone(),
             result: context.result.clone(),
         };
-        let said = Update::of(execution);
+        let said = Update::of(execution).or_else(|| progress(settings, execution, context));
         let said_ms = said.as_ref().map_or(0, |update| update.at_ms);
         if let Some(update) = said {
             command.change(update);
@@ -181,6 +181,13 @@ impl Command {
     pub(crate) fn topic(&self, kind: Kind) -> String {
         kind.topic(self.network_id, self.device_type_id, &self.device_id, &self.command)
     }
+}
+
+/// What a device of another dialect told of its work on an open command.
+fn progress(settings: &Settings, execution: &Execution, context: &Context) -> Option<Update> {
+    let told = execution.last_note.as_deref().filter(|_| !context.ours && !outcome::is_final(execution.state))?;
+    let status = Some(settings.status_words.progress.clone());
+    Some(Update { status, result: Some(json::raw(told)), at_ms: execution.updated_ms })
 }
 
 /// What the end of an execution is as an update, where it is one.

@@ -468,6 +468,8 @@ fn a_device_of_another_dialect_is_commanded_and_heard() {
     told(&mut transcript, &fake, &light, &transition("progress", State::Acked, NOW_MS + 500, Some(r#"{"percent":5}"#)));
     let reason = Reason { code: "BUSY".to_owned(), text: "not now".to_owned(), detail: Some("7".to_owned()) };
     let get = r#"{"action":"command/get","deviceId":"lamp","commandId":1}"#;
+    fake.executions[0].last_note = Some(r#"{"percent":5}"#.to_owned());
+    act(&mut transcript, &mut fake, &app, get);
     for (title, end) in [
         ("it succeeded", ended(light.clone(), Outcome::Succeeded(Some(r#"{"on": 1.50}"#.to_owned())), Vec::new())),
         ("it failed", ended(light.clone(), Outcome::Failed(reason.clone()), Vec::new())),
