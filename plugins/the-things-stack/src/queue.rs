@@ -1,0 +1,104 @@
+//! A device's queue as the application sees it: `GET …/down`, and what a replacement clears.
+
+use crate::context::Context;
+use crate::downlink::{ConfirmedRetry, Downlink};
+use crate::error::{Failure, device_not_found, too_much_at_once};
+use crate::ids::Uid;
+use crate::settings::Settings;
+use dragoman_plugin_sdk::http::json_response;
+use dragoman_plugin_sdk::{Device, Execution, Gateway, Response, Selection, State, json};
+use serde::Serialize;
+
+/// Items of one device that may wait (`downlink_queue_capacity`).
+pub(crate) const QUEUE_LIMIT: u32 = 10_000;
+/// Items of a listing.
+const LISTED_MAX: u32 = 1_000;
+/// Imports that a call may need besides those of its items.
+const CALLS_RESERVED: usize = 40;
+/// Imports for one item of a push.
+const CALLS_OF_ITEM: usize = 13;
+
+#[derive(Serialize)]
+struct Listing {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    downlinks: Vec<Downlink>,
+}
+
+/// The device that an application calls by that name.
+pub(crate) fn device(gateway: &impl Gateway, uid: &Uid, device_id: &str) -> Result<Device, Failure> {
+    let alias = uid.device_alias(device_id);
+    Ok(gateway.resolve(crate::ids::ID_ALIAS, &alias).ok_or_else(|| device_not_found(&alias))?)
+}
+
+/// What is queued or ahead in the network, in order. The first 1 000; a header says how many there are more.
+pub(crate) fn list(gateway: &impl Gateway, device: &Device) -> Response {
+    let selection = selection(device, vec![State::Queued, State::Sent]);
+    let mut waiting = gateway.executions(&selection, None, LISTED_MAX).items;
+    waiting.sort_by_key(place);
+    let downlinks: Vec<_> = waiting.iter().filter_map(listed).collect();
+    let more = gateway.count(&selection).saturating_sub(u64::from(LISTED_MAX));
+    let mut response = json_response(200, &Listing { downlinks });
+    if more > 0 {
+        response.headers.push(("x-warning".to_owned(), format!("{more} more downlinks are not listed")));
+    }
+    response
+}
+
+/// First what is sent, then what waits, by when it took its place: a failed attempt goes to the tail.
+fn place(execution: &Execution) -> (bool, u64) {
+    let since = if execution.attempt > 0 { execution.updated_ms } else { execution.created_ms };
+    (execution.state != State::Sent, since)
+}
+
+fn listed(execution: &Execution) -> Option<Downlink> {
+    let context: Context = json::parse_object(execution.context.as_deref()?).ok()?;
+    let mut downlink = context.downlink;
+    let attempt = execution.attempt + u32::from(execution.state == State::Queued);
+    let max_attempts = downlink.confirmed_retry.and_then(|retry| retry.max_attempts);
+    downlink.confirmed_retry = downlink.confirmed.then_some(ConfirmedRetry { attempt, max_attempts });
+    Some(downlink)
+}
+
+/// Refuses more than one call can do, and more than a queue holds. `replaces`: what waits is taken back first.
+pub(crate) fn check_room(
+    gateway: &impl Gateway,
+    settings: &Settings,
+    device: &Device,
+    items: usize,
+    replaces: bool,
+) -> Result<(), Failure> {
+    let waiting = gateway.count(&selection(device, vec![State::Queued]));
+    let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+    let limit = usize::try_from(QUEUE_LIMIT).unwrap_or(usize::MAX);
+    if items.saturating_add(if replaces { 0 } else { waiting }) > limit {
+        return Err(crate::error::queue_capacity().into());
+    }
+    let taken_back = if replaces { waiting } else { 0 };
+    let calls = items.saturating_mul(CALLS_OF_ITEM).saturating_add(taken_back).saturating_add(CALLS_RESERVED);
+    let calls_max = usize::try_from(settings.host_calls_max).unwrap_or(usize::MAX);
+    if calls > calls_max {
+        let why = format!("{items} new and {taken_back} replaced downlinks are more than one call can do");
+        return Err(too_much_at_once(&why).into());
+    }
+    Ok(())
+}
+
+/// Takes back what waits. What the network holds already may still be sent.
+pub(crate) fn clear(gateway: &impl Gateway, device: &Device) -> Result<(), Failure> {
+    let selection = selection(device, vec![State::Queued]);
+    let mut after = None;
+    loop {
+        let page = gateway.executions(&selection, after.as_deref(), 1_000);
+        for execution in &page.items {
+            gateway.cancel(&execution.id)?;
+        }
+        after = match page.next {
+            Some(next) => Some(next),
+            None => return Ok(()),
+        };
+    }
+}
+
+fn selection(device: &Device, states: Vec<State>) -> Selection {
+    Selection { device: Some(device.id.clone()), states, labels: Vec::new(), newest_first: false }
+}
