@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use dragoman_plugin_sdk::json;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,8 +15,11 @@ const PAYLOAD_BYTES_MAX: usize = 255;
 const F_PORT_MAX: u32 = 255;
 /// The port of the LoRaWAN test protocol.
 const F_PORT_TEST: u32 = 224;
+/// Levels that an object leaves to what it is kept in, and its bytes.
+const DEPTH_LEFT: usize = 16;
+const OBJECT_BYTES_MAX: usize = 8 * 1_024;
 const CORRELATION_ID_CHARS_MAX: usize = 100;
-const CORRELATION_IDS_MAX: usize = 32;
+pub(crate) const CORRELATION_IDS_MAX: usize = 32;
 /// Attempts of a confirmed downlink where the application names none, and the most that the server makes.
 const ATTEMPTS_DEFAULT: u32 = 8;
 const ATTEMPTS_MAX: u32 = 32;
@@ -177,8 +181,10 @@ impl Downlink {
         };
         let objects = [("decoded_payload", &item.decoded_payload), ("class_b_c", &item.class_b_c)];
         for (name, value) in objects {
-            if value.as_ref().is_some_and(|value| !json::is_object(value)) {
-                return Err(bad(name, "it must be an object".to_owned()));
+            if value.as_ref().is_some_and(|value| !is_small_object(value, OBJECT_BYTES_MAX)) {
+                let levels = json::DEPTH_MAX - DEPTH_LEFT;
+                let why = format!("it must be an object of at most {OBJECT_BYTES_MAX} bytes and {levels} levels");
+                return Err(bad(name, why));
             }
         }
         let priority =
@@ -238,6 +244,12 @@ impl Downlink {
         self.correlation_ids.sort_unstable();
         self.correlation_ids.dedup();
     }
+}
+
+/// Whether a value is an object that can be kept within a context.
+pub(crate) fn is_small_object(value: &RawValue, bytes_max: usize) -> bool {
+    let wrapped = format!("{}{value}{}", "[".repeat(DEPTH_LEFT), "]".repeat(DEPTH_LEFT));
+    json::is_object(value) && value.get().len() <= bytes_max && json::parse::<IgnoredAny>(&wrapped).is_ok()
 }
 
 /// Standard or URL-safe alphabet, padded or not.
@@ -304,6 +316,10 @@ mod tests {
         let long = to_base64(&[0; 256]);
         let id = "x".repeat(101);
         let many = format!(r#"{{"correlation_ids":[{}"a"]}}"#, r#""a","#.repeat(32));
+        let levels =
+            |depth: usize| format!(r#"{{"decoded_payload":{}1{}}}"#, r#"{"x":"#.repeat(depth), "}".repeat(depth));
+        let (fits, nested) = (levels(48), levels(49));
+        let large = format!(r#"{{"decoded_payload":{{"x":"{}"}}}}"#, "y".repeat(8_185));
         let deep = format!(r#"{{"decoded_payload":{}{}}}"#, r#"{"x":"#.repeat(70), "1".to_owned() + &"}".repeat(70));
         for (item, expected) in [
             ("7", "object"),
@@ -322,6 +338,8 @@ mod tests {
             (r#"{"decoded_payload":[1]}"#, "downlinks[0].decoded_payload"),
             (r#"{"decoded_payload":"on"}"#, "downlinks[0].decoded_payload"),
             (&deep, "nested deeper"),
+            (&nested, "downlinks[0].decoded_payload"),
+            (&large, "downlinks[0].decoded_payload"),
             (r#"{"confirmed":"true"}"#, "invalid type"),
             (r#"{"class_b_c":[]}"#, "downlinks[0].class_b_c"),
             (r#"{"priority":"URGENT"}"#, "downlinks[0].priority"),
@@ -347,6 +365,7 @@ mod tests {
         for body in ["", "[]", "7", "{\"downlinks\":{}}", "{\"downlinks\":[", r#"{"downlinks":[{}],}"#] {
             assert!(matches!(read_all(body), Err(BadBody::Json(_))), "{body}");
         }
+        assert!(read_all(&format!(r#"{{"downlinks":[{fits}]}}"#)).is_ok());
         for body in ["{}", r#"{"downlinks":null}"#, r#"{"downlinks":[]}"#, r#"{"other":1}"#] {
             assert_eq!(read_all(body).unwrap().len(), 0, "{body}");
         }

@@ -67,6 +67,7 @@ pub(crate) fn of_refusal(reason: &Reason, device_uid: &str) -> ApiError {
             ApiError::new(Code::NotFound, NETWORK_SERVER, "no_downlink_path", format)
         }
         Refusal::Conflict => ours(Code::Aborted, "conflict", reason),
+        Refusal::Other if reason.code == "$DISABLED" => ours(Code::FailedPrecondition, "disabled", reason),
         Refusal::Other => ours(Code::Unknown, "failed", reason),
     }
 }
@@ -124,6 +125,7 @@ mod tests {
             (State::Failed, "$DUPLICATE", 0, "dragoman:invalid 3"),
             (State::Failed, "$CONFLICT", 0, "dragoman:conflict 10"),
             (State::Failed, "$UNKNOWN_DEVICE", 0, "pkg/applicationserver:device_not_found 5"),
+            (State::Failed, "$DISABLED", 0, "dragoman:disabled 9"),
             (State::Failed, "$PLUGIN_TRAP", 1, "dragoman:failed 2"),
         ] {
             let error = of_end(state, Some(&reason(code, "why")), attempts);

@@ -2,7 +2,7 @@
 //! formatters of the platform are not run.
 
 use crate::context::Waiting;
-use crate::downlink::{BadBody, Downlink, Source, from_base64, to_base64};
+use crate::downlink::{BadBody, CORRELATION_IDS_MAX, Downlink, Source, from_base64, is_small_object, to_base64};
 use crate::error::{ApiError, Failure, broken_body, invalid, unimplemented};
 use crate::failure;
 use crate::ids::{EndDeviceIds, Uid};
@@ -67,6 +67,9 @@ struct Envelope {
     correlation_ids: Option<Vec<String>>,
 }
 
+/// Bytes of what is tested or simulated.
+const OBJECT_BYTES_MAX: usize = 64 * 1_024;
+
 /// Formatters that are the device's own, which here is its handler.
 const OWN: [&str; 2] = ["FORMATTER_NONE", "FORMATTER_REPOSITORY"];
 
@@ -81,15 +84,16 @@ pub(crate) fn ask(
     if let Some(formatter) = body.text("formatter").filter(|formatter| !OWN.contains(&formatter.as_str())) {
         return Err(unimplemented(&format!("formatter {formatter}")).into());
     }
-    let what = body.get(test.member()).ok_or_else(|| invalid(test.member(), "it must be an object"))?.get();
+    let what = body.get(test.member()).filter(|what| is_small_object(what, OBJECT_BYTES_MAX));
+    let what = what.ok_or_else(|| invalid(test.member(), "it must be an object of at most 64 KiB"))?.get();
     let question = question(gateway, test, what)?;
     let device = queue::device(gateway, uid, device_id)?;
     if device.handler.is_none() {
         return Err(unimplemented("a formatter for a device without a handler").into());
     }
-    gateway.ask(&device.id, &question);
     let what = json::parse_object(what).map_err(|broken| broken_body(broken.text()))?;
     let context = Waiting::Format(Call { test, what }).text()?;
+    gateway.ask(&device.id, &question);
     Ok(Decision::Wait(Wait { context, until: Stage::Accepted }))
 }
 
@@ -161,17 +165,19 @@ pub(crate) fn simulate(
 ) -> Result<Decision, Failure> {
     let members: Members = json::parse_object(body).map_err(|broken| broken_body(broken.text()))?;
     let envelope: Envelope = json::parse_object(body).map_err(|broken| broken_body(broken.text()))?;
-    let correlation_ids = envelope.correlation_ids.unwrap_or_default();
+    let mut correlation_ids = envelope.correlation_ids.unwrap_or_default();
+    correlation_ids.truncate(CORRELATION_IDS_MAX);
     let found = Kind::ALL.into_iter().find_map(|kind| Some((kind, members.get(kind.member())?)));
-    let Some((kind, value)) = found.filter(|(_, value)| json::is_object(value)) else {
-        return Err(invalid("up", "one of the messages to applications is missing").into());
+    let Some((kind, value)) = found.filter(|(_, value)| is_small_object(value, OBJECT_BYTES_MAX)) else {
+        return Err(invalid("up", "one of the messages to applications is missing, or has more than 64 KiB").into());
     };
     let device = queue::device(gateway, uid, device_id)?;
     let parsed: Members = json::parse_object(value.get()).map_err(|broken| broken_body(broken.text()))?;
     if kind == Kind::Uplink && device.handler.is_some() && parsed.get("decoded_payload").is_none() {
-        gateway.ask(&device.id, &Question::DecodeUp(uplink(value.get())?));
+        let question = Question::DecodeUp(uplink(value.get())?);
         let (uid, device_id) = (uid.to_string(), device_id.to_owned());
         let context = Waiting::Simulate(Simulation { uid, device_id, correlation_ids, uplink: parsed }).text()?;
+        gateway.ask(&device.id, &question);
         return Ok(Decision::Wait(Wait { context, until: Stage::Accepted }));
     }
     publish(gateway, (uid, device_id), kind, correlation_ids, value.to_owned())?;

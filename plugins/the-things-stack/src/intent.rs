@@ -12,6 +12,10 @@ pub(crate) const CONFIRMED: &str = "lorawan.confirmed";
 const PRIORITY: &str = "lorawan.priority";
 const CLASS_B_C: &str = "lorawan.class-b-c";
 
+/// Members of an object that become properties, and bytes of their names: what the gateway takes.
+const MEMBERS_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 512;
+
 /// What is wanted of the device. Bytes are delivered; the members of an object are written, or invoked where the object
 /// is exactly `{"command": name, "params": {…}}` and the setting allows it.
 pub(crate) fn intent(downlink: &Downlink, source: Source, decoded_commands: bool) -> Result<Intent, ApiError> {
@@ -20,6 +24,12 @@ pub(crate) fn intent(downlink: &Downlink, source: Source, decoded_commands: bool
         Source::Object => {
             let object = downlink.decoded_payload.as_ref().map_or("{}", |object| object.get());
             let members: Members = json::parse(object).map_err(|broken| invalid("decoded_payload", broken.text()))?;
+            if members.len() > MEMBERS_MAX
+                || members.iter().any(|(name, _)| name.is_empty() || name.len() > NAME_BYTES_MAX)
+            {
+                let why = format!("at most {MEMBERS_MAX} members with names of 1 to {NAME_BYTES_MAX} bytes");
+                return Err(invalid("decoded_payload", &why));
+            }
             match command(&members).filter(|_| decoded_commands) {
                 Some(invocation) => Ok(Intent::Invoke(invocation)),
                 None => Ok(Intent::Write(properties(&members))),
@@ -144,6 +154,17 @@ mod tests {
             let (intent, labels) = of(&item, commands);
             assert_eq!(intent, expected, "{object}");
             assert_eq!(labels, [pair("lorawan.confirmed", "false"), pair("lorawan.f-port", "2")], "{object}");
+        }
+    }
+
+    #[test]
+    fn objects_that_are_no_properties_are_refused() {
+        let members: Vec<_> = (0..65).map(|number| format!(r#""p{number}":1"#)).collect();
+        for object in
+            [format!("{{{}}}", members.join(",")), r#"{"":1}"#.to_owned(), format!(r#"{{"{}":1}}"#, "x".repeat(513))]
+        {
+            let downlink = Downlink::read(&format!(r#"{{"decoded_payload":{object}}}"#), 0).unwrap();
+            assert!(intent(&downlink, Source::Object, true).is_err(), "{object:.80}");
         }
     }
 

@@ -7,7 +7,7 @@
 
 use crate::context::{Context, Item, Push, Reply, Waiting};
 use crate::downlink::{Downlink, Source, to_base64};
-use crate::error::{ApiError, Details, Failure, empty_response, no_f_port};
+use crate::error::{ApiError, Details, Failure, empty_response, no_f_port, too_much_at_once};
 use crate::failure;
 use crate::ids::{EndDeviceIds, Uid, is_lorawan};
 use crate::intent::{delivery, encoded, intent, labels};
@@ -75,6 +75,7 @@ pub(crate) fn begin(
         items,
     };
     if device.handler.is_some() {
+        let context = context(push.clone())?;
         for item in &push.items {
             let question = match item.source {
                 Source::Bytes => Question::DecodeDown(delivery(&item.downlink)),
@@ -82,10 +83,9 @@ pub(crate) fn begin(
             };
             gateway.ask(&device.id, &question);
         }
-        let context = Waiting::Push(push).text()?;
         return Ok(Some(Wait { context, until: Stage::Accepted }));
     }
-    submit(gateway, &settings, &device, push).map(Some)
+    submit(gateway, &settings, &device, &push).map(Some)
 }
 
 /// What the queue, or the session, refuses; the platform tells it item by item as well.
@@ -106,6 +106,7 @@ fn check(
         if source == Source::Object && device.handler.is_none() {
             check_port(downlink, is_lorawan(device))?;
         }
+        intent(downlink, source, settings.decoded_commands)?;
         sources.push(source);
     }
     queue::check_room(gateway, settings, device, downlinks.len(), replaces)?;
@@ -137,7 +138,7 @@ pub(crate) fn answered(gateway: &impl Gateway, mut push: Push, answers: &[Answer
             return Err(error.into());
         }
     }
-    submit(gateway, &settings, &device, push).map(Decision::Wait)
+    submit(gateway, &settings, &device, &push).map(Decision::Wait)
 }
 
 /// Adds the other form of the payload. What the handler cannot tell is left out; what it refuses to encode is an error,
@@ -163,7 +164,8 @@ fn complete(item: &mut Item, answer: &Answer) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn submit(gateway: &impl Gateway, settings: &Settings, device: &Device, push: Push) -> Result<Wait, Failure> {
+fn submit(gateway: &impl Gateway, settings: &Settings, device: &Device, push: &Push) -> Result<Wait, Failure> {
+    let wait = Wait { context: context(push.clone())?, until: Stage::Accepted };
     if push.operation == Operation::Replace {
         queue::clear(gateway, device)?;
     }
@@ -186,7 +188,17 @@ fn submit(gateway: &impl Gateway, settings: &Settings, device: &Device, push: Pu
         }
         gateway.submit(command);
     }
-    Ok(Wait { context: Waiting::Push(push).text()?, until: Stage::Accepted })
+    Ok(wait)
+}
+
+/// What is kept while the push waits; more than the gateway keeps is refused.
+fn context(push: Push) -> Result<String, Failure> {
+    let text = Waiting::Push(push).text()?;
+    if text.len() > json::EMBEDDED_BYTES_MAX {
+        let why = format!("the downlinks of one push may have {} bytes in all", json::EMBEDDED_BYTES_MAX);
+        return Err(too_much_at_once(&why).into());
+    }
+    Ok(text)
 }
 
 /// Words what became of the items. A refused one is told as failed; the accepted ones were told as queued.

@@ -38,7 +38,7 @@ pub(crate) fn on_transitions(
         return Ok(());
     };
     let Some(uid) = Uid::parse(&context.uid) else { return Ok(()) };
-    let before = attribute(&execution.labels, TOLD_SENT).and_then(|attempt| attempt.parse().ok());
+    let before = told_sent(gateway, execution, transitions);
     let (told, sent) = tell(transitions, context.downlink.confirmed, before);
     if told.is_empty() {
         return Ok(());
@@ -61,12 +61,24 @@ pub(crate) fn on_transitions(
         let up = Up { kind, ids, correlation_ids, received_at_ms: of.at_ms, body, simulated: false };
         up::publish(gateway, &settings, &uid, &context.device_id, up)?;
     }
+    // After the end nothing more is told, so nothing needs to be remembered.
+    let is_over = transitions.iter().any(|of| of.event == "ended");
     match sent {
-        Some(attempt) if sent != before && !outcome::is_final(execution.state) => {
+        Some(attempt) if sent != before && !is_over => {
             gateway.set_label(&execution.id, TOLD_SENT, &attempt.to_string())
         }
         _ => Ok(()),
     }
+}
+
+/// The attempt of which `down/sent` has been told, where that matters: by the newest record, for the one that comes with
+/// the transitions may be older than the label.
+fn told_sent(gateway: &impl Gateway, execution: &Execution, transitions: &[Transition]) -> Option<u32> {
+    if !transitions.iter().any(|of| matches!(of.event.as_str(), "acked" | "ended")) {
+        return None;
+    }
+    let newest = gateway.execution(&execution.id);
+    attribute(&newest.as_ref().unwrap_or(execution).labels, TOLD_SENT)?.parse().ok()
 }
 
 /// What is told about each transition, and the attempt of which `down/sent` has been told then.
