@@ -19,16 +19,43 @@ pub(crate) struct RxInfo {
     context: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A place, as ChirpStack writes it and as it is shown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Location {
     latitude: f64,
     longitude: f64,
+    #[serde(skip_serializing_if = "is_zero")]
     altitude: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    accuracy: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+}
+
+impl Location {
+    /// With its source in the words of applications; `None` for the place of what has no place.
+    pub(crate) fn worded(mut self) -> Option<Self> {
+        self.source = self.source.as_deref().and_then(source).map(str::to_owned);
+        (!is_zero(&self.latitude) || !is_zero(&self.longitude)).then_some(self)
+    }
+}
+
+fn source(of: &str) -> Option<&'static str> {
+    Some(match of {
+        "GPS" => "SOURCE_GPS",
+        "CONFIG" => "SOURCE_REGISTRY",
+        "GEO_RESOLVER_TDOA" => "SOURCE_LORA_TDOA_GEOLOCATION",
+        "GEO_RESOLVER_RSSI" => "SOURCE_LORA_RSSI_GEOLOCATION",
+        "GEO_RESOLVER_GNSS" => "SOURCE_COMBINED_GEOLOCATION",
+        "GEO_RESOLVER_WIFI" => "SOURCE_WIFI_RSSI_GEOLOCATION",
+        _ => return None,
+    })
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -118,7 +145,7 @@ pub(crate) fn rx_metadata(all: &[RxInfo]) -> Option<String> {
         rssi: info.rssi,
         channel_rssi: info.rssi,
         snr: info.snr,
-        location: info.location.clone().filter(|location| *location != Location::default()),
+        location: info.location.clone().and_then(Location::worded),
         uplink_token: info.context.clone().filter(|context| !context.is_empty()),
         channel_index: info.channel.filter(|channel| *channel > 0),
     };
@@ -156,14 +183,14 @@ mod tests {
     fn radio_facts_are_worded_anew() {
         let rx: Vec<RxInfo> = serde_json::from_str(
             r#"[{"gatewayId":"0242020000247803","uplinkId":7,"gwTime":"2019-01-29T13:02:34.981Z","rssi":-35,"snr":5.0,
-                "channel":2,"rfChain":1,"location":{"latitude":52.1,"longitude":4.5,"altitude":0.0},"context":"AQID",
+                "channel":2,"rfChain":1,"location":{"latitude":52.1,"longitude":4.5,"altitude":0.0,"source":"GPS","accuracy":0.0},"context":"AQID",
                 "crcStatus":"CRC_OK","metadata":{"region":"eu868"}},{"gatewayId":""}]"#,
         )
         .unwrap();
         assert_eq!(
             rx_metadata(&rx).as_deref(),
             Some(
-                r#"[{"gateway_ids":{"gateway_id":"eui-0242020000247803","eui":"0242020000247803"},"time":"2019-01-29T13:02:34.981Z","rssi":-35,"channel_rssi":-35,"snr":5.0,"location":{"latitude":52.1,"longitude":4.5,"altitude":0.0},"uplink_token":"AQID","channel_index":2}]"#
+                r#"[{"gateway_ids":{"gateway_id":"eui-0242020000247803","eui":"0242020000247803"},"time":"2019-01-29T13:02:34.981Z","rssi":-35,"channel_rssi":-35,"snr":5.0,"location":{"latitude":52.1,"longitude":4.5,"source":"SOURCE_GPS"},"uplink_token":"AQID","channel_index":2}]"#
             )
         );
         assert_eq!(rx_metadata(&[]), None);

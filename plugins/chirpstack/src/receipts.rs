@@ -7,7 +7,7 @@ use crate::uplink::Dropped;
 use dragoman_plugin_sdk::{
     Attributes, Correlation, Device, Error, Gateway, Outcome, Reason, Report, Severity, outcome,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// `event/txack`.
@@ -35,14 +35,12 @@ pub(crate) struct Ack {
 }
 
 /// `event/log`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Log {
-    #[serde(default)]
+    level: String,
     pub(crate) code: String,
-    #[serde(default)]
     description: String,
-    #[serde(default)]
     context: BTreeMap<String, String>,
 }
 
@@ -139,12 +137,17 @@ mod tests {
             ("UNKNOWN", None),
             ("", None),
         ] {
-            let log = Log { code: code.to_owned(), description: String::new(), context: BTreeMap::new() };
+            let log = Log { code: code.to_owned(), ..Log::default() };
             assert_eq!(why(&log).map(|reason| reason.code).as_deref(), expected, "{code}");
         }
         let sizes = [("item_size", "60"), ("max_payload_size", "51")];
         let context = sizes.map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter().collect();
-        let log = Log { code: "DOWNLINK_PAYLOAD_SIZE".to_owned(), description: "too long".to_owned(), context };
+        let log = Log {
+            code: "DOWNLINK_PAYLOAD_SIZE".to_owned(),
+            description: "too long".to_owned(),
+            context,
+            ..Log::default()
+        };
         let reason = why(&log).unwrap();
         assert_eq!((reason.text.as_str(), reason.detail.as_deref()), ("too long", Some(r#"{"length":60,"max":51}"#)));
     }

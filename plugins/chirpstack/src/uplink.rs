@@ -2,12 +2,12 @@
 
 use crate::lorawan::{CONFIRMED, DEV_EUI_ALIAS, F_CNT, F_PORT, JOIN_EUI, RX_METADATA, SETTINGS, add};
 use crate::profile::Profile;
-use crate::radio::{self, RxInfo, TxInfo};
+use crate::radio::{self, Location, RxInfo, TxInfo};
 use crate::{NAME, receipts, topic};
 use base64::Engine;
 use dragoman_plugin_sdk::{Attributes, Device, Error, Event, Gateway, Message, Payload, Session, Severity, json};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Counter of events of devices that are not registered.
@@ -69,7 +69,17 @@ struct JoinServerContext {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Located {
-    location: Box<RawValue>,
+    location: Location,
+}
+
+/// What a device says of its battery and of the downlinks that it hears.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"), default)]
+struct Status {
+    margin: i64,
+    external_power_source: bool,
+    battery_level_unavailable: bool,
+    battery_level: f64,
 }
 
 #[derive(Deserialize)]
@@ -127,21 +137,24 @@ fn take(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<
     match kind {
         "up" => up(gateway, &device, application, &read(text)?),
         "join" => join(gateway, &device, application, &read(text)?),
-        "status" => emit(gateway, &device, ("notification", Some("status")), None, Some(text.clone()), Vec::new()),
+        "status" => {
+            let body = text_of(&read::<Status>(text)?)?;
+            emit(gateway, &device, ("notification", Some("status")), None, Some(body), Vec::new())
+        }
         "location" => {
             let located: Located = read(text)?;
-            let body = located.location.get().to_owned();
-            emit(gateway, &device, ("location", Some("chirpstack")), None, Some(body), Vec::new())
+            let place = located.location.worded().map(|place| text_of(&place)).transpose()?;
+            emit(gateway, &device, ("location", Some("chirpstack")), None, place, Vec::new())
         }
         "integration" => integration(gateway, &device, &read(text)?),
         "txack" => receipts::sent(gateway, server, &device, &read(text)?),
         "ack" => receipts::acknowledged(gateway, server, &device, &read(text)?),
         "log" => {
-            let log = read(text)?;
+            let log: receipts::Log = read(text)?;
             if receipts::discarded(gateway, server, &log)? {
                 return Ok(());
             }
-            emit(gateway, &device, ("log", Some(&log.code)), None, Some(text.clone()), Vec::new())
+            emit(gateway, &device, ("log", Some(&log.code)), None, Some(text_of(&log)?), Vec::new())
         }
         _ => Err(because("it is of a kind that is not known")),
     }
@@ -149,6 +162,10 @@ fn take(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Dropped> {
     json::parse_object(text).map_err(|broken| Dropped::Because(broken.text().to_owned()))
+}
+
+fn text_of(body: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(body).map_err(|error| Error::Internal(error.to_string()))
 }
 
 fn up(gateway: &impl Gateway, device: &Device, application: &str, up: &Up) -> Result<(), Dropped> {
