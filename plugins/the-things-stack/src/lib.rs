@@ -47,7 +47,8 @@ impl Plugin for TheThingsStack {
         let mut claims = vec![Claim::Connections, Claim::ApplicationTopic("v3/#".to_owned())];
         let routes = routes::ROUTES.iter();
         claims.extend(routes.map(|(method, below, _)| Claim::Http(format!("{method} {}{below}", routes::PREFIX))));
-        let mut attributes = vec![("notifications.transitions".to_owned(), "all".to_owned())];
+        let wanted = transitions::EVENTS.map(|event| ("notifications.transitions".to_owned(), event.to_owned()));
+        let mut attributes = wanted.to_vec();
         attributes.extend(events::KINDS.map(|kind| ("notifications.events".to_owned(), kind.to_owned())));
         Description {
             name: NAME.to_owned(),
@@ -97,7 +98,7 @@ impl Topics for TheThingsStack {
 
     fn settled(gateway: &impl Gateway, context: &str, settlements: &[Settlement]) -> Result<(), Error> {
         match Waiting::read(context)? {
-            Waiting::Push(push) => mqtt::settled(gateway, &push, settlements),
+            Waiting::Push(push) => push::publish_refused(gateway, &push, settlements),
             Waiting::Format(_) | Waiting::Simulate(_) => Err(Error::Internal("that call is HTTP's".to_owned())),
         }
     }

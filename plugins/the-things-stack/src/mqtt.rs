@@ -1,13 +1,13 @@
 //! What applications publish.
 
-use crate::context::{Push, Reply};
+use crate::context::Reply;
 use crate::downlink::{BadBody, Downlink, read_all};
 use crate::error::Failure;
 use crate::lenient::without_trailing_comma;
 use crate::push;
 use crate::topic::downlink_topic;
 use dragoman_plugin_sdk::http::body_text;
-use dragoman_plugin_sdk::{Error, Gateway, Message, Session, Settlement, Severity, Wait};
+use dragoman_plugin_sdk::{Error, Gateway, Message, Session, Severity, Wait};
 
 /// Documents that say which applications were told that their JSON has a comma too many.
 const WARNED: &str = "warned-of-trailing-comma";
@@ -60,9 +60,4 @@ fn read(gateway: &impl Gateway, uid: &str, text: &str) -> Result<Vec<Downlink>, 
         gateway.log(Severity::Warn, &text);
     }
     Ok(downlinks)
-}
-
-/// Publishes what became of the items.
-pub(crate) fn settled(gateway: &impl Gateway, push: &Push, settlements: &[Settlement]) -> Result<(), Error> {
-    push::settled(gateway, push, settlements).map(drop)
 }

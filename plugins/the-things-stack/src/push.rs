@@ -201,27 +201,30 @@ fn context(push: Push) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Words what became of the items. A refused one is told as failed; the accepted ones were told as queued.
+/// Words what became of the items for a caller by HTTP: the first refusal is the answer. Nothing may be published here.
 pub(crate) fn settled(gateway: &impl Gateway, push: &Push, settlements: &[Settlement]) -> Result<Response, Error> {
+    let uid = uid_of(push)?;
+    let refused = settlements.iter().find_map(|settlement| settlement.settled.as_ref().err());
+    Ok(match refused {
+        Some(reason) => failure::of_refusal(reason, &uid.device_alias(&push.device_id)).response(gateway),
+        None => done(push.reply),
+    })
+}
+
+/// Publishes what the gateway refused of a push by MQTT, item by item; the accepted ones were told as queued.
+pub(crate) fn publish_refused(gateway: &impl Gateway, push: &Push, settlements: &[Settlement]) -> Result<(), Error> {
     let settings = Settings::read(gateway)?;
     let uid = uid_of(push)?;
     let device = gateway.device(&push.device);
-    let mut refused = None;
     for (item, settlement) in push.items.iter().zip(settlements) {
         let Err(reason) = &settlement.settled else { continue };
         let error = failure::of_refusal(reason, &uid.device_alias(&push.device_id));
+        gateway.log(Severity::Info, &format!("application {uid}: a downlink was refused: {}", error.message()));
         if Refusal::of(reason) != Refusal::UnknownDevice {
             publish_failed(gateway, &settings, (&uid, &push.device_id), device.as_ref(), &item.downlink, &error)?;
         }
-        refused.get_or_insert(error);
     }
-    Ok(match refused {
-        Some(error) => {
-            gateway.log(Severity::Info, &format!("application {uid}: a downlink was refused: {}", error.message()));
-            error.response(gateway)
-        }
-        None => done(push.reply),
-    })
+    Ok(())
 }
 
 /// The answer to a push that was carried out.

@@ -11,6 +11,9 @@ use dragoman_plugin_sdk::refusal::Refusal;
 use dragoman_plugin_sdk::{Error, Execution, Gateway, Reason, State, Transition, attribute, json, outcome};
 use serde::Serialize;
 
+/// The lines of a history that applications hear of.
+pub(crate) const EVENTS: [&str; 4] = ["queued", "acked", "attempt-failed", "ended"];
+
 /// Label of an execution with the attempt of which `down/sent` was told, so that it is told once: the gateway tells
 /// transitions in several calls, and what a device says may come before the receipt of its network.
 const TOLD_SENT: &str = "tts.told-sent";

@@ -393,7 +393,8 @@ fn settle(transcript: &mut Transcript, fake: &Fake, decision: &Decision, settled
     fake.deeds.take();
     let settlement = Settlement { id: "e-1".to_owned(), settled };
     let response = <Tts as Northbound>::settled(fake, &wait.context, &[settlement]).unwrap();
-    transcript.response(&response).deeds(fake);
+    transcript.response(&response);
+    assert_eq!(fake.deeds.take(), [], "an answer that is being worded writes nothing");
 }
 
 #[test]
@@ -448,6 +449,11 @@ fn the_http_api_answers_as_the_platform_does() {
     for code in ["$QUEUE_FULL", "$UNKNOWN_DEVICE", "$DISABLED", "$INVALID"] {
         transcript.section(&format!("push: {code}"));
         settle(&mut transcript, &fake, &push, Err(reason(code)));
+        transcript.line("the same by MQTT");
+        let Decision::Wait(wait) = &push else { panic!("it waits") };
+        let settlement = Settlement { id: "e-1".to_owned(), settled: Err(reason(code)) };
+        <Tts as Topics>::settled(&fake, &wait.context, &[settlement]).unwrap();
+        transcript.deeds(&fake);
     }
     let frame = Delivery {
         name: None,
