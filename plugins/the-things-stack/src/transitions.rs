@@ -49,10 +49,10 @@ pub(crate) fn on_transitions(
     let settings = Settings::read(gateway)?;
     let device = gateway.device(&execution.device);
     for Told { kind, of } in told {
-        let downlink = shown(&context.downlink, kind, of);
+        let said = said(execution, of);
+        let downlink = shown(&context.downlink, kind, of, said);
         let mut correlation_ids = downlink.correlation_ids.clone();
-        correlation_ids
-            .extend(of.attributes.iter().filter(|(n, _)| n == "lorawan.correlation-id").map(|(_, id)| id.clone()));
+        correlation_ids.extend(said.iter().filter(|(n, _)| n == "lorawan.correlation-id").map(|(_, id)| id.clone()));
         let body = match kind {
             Kind::Failed => {
                 let error = failure::of_end(of.state, why(execution, of), of.attempt).details(gateway);
@@ -60,7 +60,7 @@ pub(crate) fn on_transitions(
             }
             _ => up::body(&downlink)?,
         };
-        let ids = EndDeviceIds::new(&uid, &context.device_id, device.as_ref(), &of.attributes);
+        let ids = EndDeviceIds::new(&uid, &context.device_id, device.as_ref(), said);
         let up = Up { kind, ids, correlation_ids, received_at_ms: of.at_ms, body, simulated: false };
         up::publish(gateway, &settings, &uid, &context.device_id, up)?;
     }
@@ -124,16 +124,21 @@ fn why<'a>(execution: &'a Execution, of: &'a Transition) -> Option<&'a Reason> {
     of.reason.as_ref().filter(own).or_else(|| outcome::why(execution))
 }
 
+/// What the network said with it. Where a handler ended the command, that stands in the report that it was given.
+fn said<'a>(execution: &'a Execution, of: &'a Transition) -> &'a [(String, String)] {
+    if of.event == "ended" && of.attributes.is_empty() { &execution.report } else { &of.attributes }
+}
+
 /// The item as it is shown with an event: with what the network says about it, and without what it cannot know yet.
-fn shown(item: &Downlink, kind: Kind, of: &Transition) -> Downlink {
+fn shown(item: &Downlink, kind: Kind, of: &Transition, said: &[(String, String)]) -> Downlink {
     let mut downlink = item.clone();
     let max_attempts = item.confirmed_retry.and_then(|retry| retry.max_attempts);
     // Shown from the second attempt on; at first only where it is queued, or was asked for.
     let retry = item.confirmed && (kind == Kind::Queued || of.attempt > 1 || max_attempts.is_some());
     downlink.confirmed_retry = retry.then(|| ConfirmedRetry { attempt: of.attempt.max(1), max_attempts });
     if matches!(kind, Kind::Sent | Kind::Ack | Kind::Nack) {
-        let number = |name| attribute(&of.attributes, name).and_then(|text| text.parse().ok()).unwrap_or_default();
-        downlink.session_key_id = attribute(&of.attributes, "lorawan.session-key-id").map(str::to_owned);
+        let number = |name| attribute(said, name).and_then(|text| text.parse().ok()).unwrap_or_default();
+        downlink.session_key_id = attribute(said, "lorawan.session-key-id").map(str::to_owned);
         downlink.f_cnt = number("lorawan.f-cnt");
         if downlink.f_port == 0 {
             downlink.f_port = number("lorawan.f-port");
@@ -226,7 +231,7 @@ mod tests {
             (r#"{"confirmed":true,"confirmed_retry":{"max_attempts":3}}"#, Kind::Sent, 1, Some((1, Some(3)))),
             (r#"{"confirmed":false,"confirmed_retry":{"max_attempts":3}}"#, Kind::Queued, 0, None),
         ] {
-            let shown = shown(&item(text), kind, &line("x", State::Sent, attempt));
+            let shown = shown(&item(text), kind, &line("x", State::Sent, attempt), &[]);
             let retry = shown.confirmed_retry.map(|retry| (retry.attempt, retry.max_attempts));
             assert_eq!(retry, expected, "{text} {kind:?} {attempt}");
         }

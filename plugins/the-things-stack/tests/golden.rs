@@ -235,6 +235,8 @@ fn every_event_has_its_topic_and_body() {
     told_sent.state = State::Acked;
     told_sent.labels.push(("tts.told-sent".to_owned(), "1".to_owned()));
     let radio = [("lorawan.f-cnt", "7"), ("lorawan.dev-addr", "01da1f15")];
+    let mut by_handler = told_sent.clone();
+    by_handler.report = radio.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let ended = |state, attempt| line("ended", state, attempt, &[]);
     let rows: Vec<(&str, &Execution, Vec<Transition>)> = vec![
         ("queued", &confirmed[0], vec![line("queued", State::Queued, 0, &[])]),
@@ -261,6 +263,7 @@ fn every_event_has_its_topic_and_body() {
                 because(ended(State::Failed, 8), "LORAWAN_NACK"),
             ],
         ),
+        ("acknowledged, and ended by a handler", &by_handler, vec![ended(State::Succeeded, 1)]),
         ("expired in the queue", &confirmed[0], vec![because(ended(State::TimedOut, 0), "$EXPIRED_IN_QUEUE")]),
         ("nothing heard", &told_sent, vec![because(ended(State::TimedOut, 1), "$NO_RESPONSE")]),
         ("another dialect's device: succeeded", &confirmed[0], vec![ended(State::Succeeded, 1)]),
