@@ -16,8 +16,8 @@ pub use lorawan::{DEV_EUI_ALIAS, SERVER_ALIAS};
 pub use settings::Settings;
 
 use dragoman_plugin_sdk::{
-    Admission, Claim, Description, Device, Dispatched, Error, Execution, Gateway, Message, Overflow, Plugin, Queue,
-    Session, Southbound, Stage, Verdict, export_plugin,
+    Admission, Claim, Description, Device, Dispatched, Error, Execution, Gateway, Message, Plugin, Session, Southbound,
+    Stage, Verdict, export_plugin,
 };
 
 /// The name under which the gateway knows this dialect.
@@ -39,13 +39,8 @@ impl Plugin for Chirpstack {
                 Claim::DeviceTopic(topic::COMMANDS.to_owned()),
             ],
             tells: Stage::Ended,
-            // Commands wait in the queues of the dialects that submit them; this one is for the operator's own.
-            queues: vec![Queue {
-                name: "downlinks".to_owned(),
-                window: Stage::Acked,
-                limit: 100,
-                overflow: Overflow::RefuseNewest,
-            }],
+            // Commands wait in the queues of the dialects that submit them.
+            queues: Vec::new(),
             credential_headers: Vec::new(),
             settings_schema: Some(settings::SCHEMA.to_owned()),
             // The network holds one item of a device ahead: an item that comes after an uplink misses its receive window.
