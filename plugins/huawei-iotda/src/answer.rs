@@ -63,6 +63,17 @@ impl ApiError {
         Self::new(404, "IOTDA.014000", "The device does not exist.")
     }
 
+    /// Ours: the platform's own code for a message that it does not know is not known.
+    pub(crate) fn no_message() -> Self {
+        Self::new(404, "IOTDA.000006", "Invalid input data. The message does not exist.")
+    }
+
+    /// A call of the platform that this gateway does not have. The code is the platform's for what it cannot do with an
+    /// input; the text is ours.
+    pub(crate) fn not_carried(why: &str) -> Self {
+        Self::new(403, "IOTDA.000006", format!("Invalid input data. {why}"))
+    }
+
     pub(crate) fn offline() -> Self {
         Self::new(403, "IOTDA.014016", "Operation not allowed. The device is not online.")
     }

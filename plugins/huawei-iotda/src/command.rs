@@ -1,30 +1,20 @@
 //! `POST /v5/iot/{project}/devices/{device}/commands`: a synchronous command.
 
+use crate::UNNAMED_ACTION;
 use crate::answer::{ApiError, Failure};
+use crate::call::{self, optional_text, parse};
+use crate::context::{Call, Context};
 use crate::settings::Settings;
-use crate::topics::is_device_id;
-use crate::{ID_ALIAS, UNNAMED_ACTION, auth};
-use dragoman_plugin_sdk::http::body_text;
-use dragoman_plugin_sdk::json::Broken;
-use dragoman_plugin_sdk::{
-    Decision, Error, Gateway, Intent, Invocation, Request, Stage, Submission, Wait, WhenAway, json, route,
-};
-use serde::{Deserialize, Serialize};
+use dragoman_plugin_sdk::{Decision, Gateway, Intent, Invocation, Request, Stage, Submission, Wait, WhenAway, json};
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The path of the call.
 pub(crate) const PATH: &str = "/v5/iot/{project}/devices/{device}/commands";
 
-const SERVICE_ID_CHARS_MAX: usize = 64;
+pub(crate) const SERVICE_ID_CHARS_MAX: usize = 64;
 const COMMAND_NAME_CHARS_MAX: usize = 128;
-
-/// What is kept while the call waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Context {
-    pub(crate) command_id: String,
-    pub(crate) request_id: String,
-}
 
 #[derive(Deserialize)]
 struct Body {
@@ -35,24 +25,25 @@ struct Body {
     paras: Option<Box<RawValue>>,
 }
 
-/// Submits the command and waits for its end. What the platform does not know in the body is not looked at.
+/// Submits the command and waits for its end.
 pub(crate) fn handle(gateway: &impl Gateway, request: &Request) -> Result<Decision, Failure> {
-    let captures = route::path_captures(PATH, &request.path)
-        .ok_or_else(|| ApiError::input("The path is not percent-encoded UTF-8."))?;
-    let [project, device_id] = captures.as_slice() else {
-        return Err(ApiError::input("The path names no device.").into());
-    };
-    auth::authorize(gateway, request, project)?;
-    if !is_device_id(device_id) {
-        return Err(ApiError::input("device_id must be 1 to 128 letters, digits, _ and -.").into());
-    }
-    let text = body_text(&request.body).ok_or_else(|| ApiError::json("It is not UTF-8."))?;
-    let invocation = read(text)?;
-    let device = gateway.resolve(ID_ALIAS, device_id).ok_or_else(ApiError::no_device)?;
+    let (device_id, rest) = call::authorized(gateway, request, PATH)?;
+    let invocation = read(call::text(request)?)?;
+    let target = call::target(gateway, device_id, rest)?;
+    let call = Call::Command(gateway.new_id());
+    submit(gateway, request, &target.device.id, Intent::Invoke(invocation), call)
+}
 
-    let context = Context { command_id: gateway.new_id(), request_id: request.request_id.clone() };
-    let context = serde_json::to_string(&context).map_err(|error| Error::Internal(error.to_string()))?;
-    let mut command = Submission::new(device.id, Intent::Invoke(invocation));
+/// Submits what a call waits for until the device has answered, `sync-time-out-s` at most.
+pub(crate) fn submit(
+    gateway: &impl Gateway,
+    request: &Request,
+    device: &str,
+    intent: Intent,
+    call: Call,
+) -> Result<Decision, Failure> {
+    let context = Context { call, request_id: request.request_id.clone() }.text()?;
+    let mut command = Submission::new(device, intent);
     command.context = Some(context.clone());
     command.ttl_ms = Some(Settings::read(gateway)?.sync_time_out_s.saturating_mul(1_000));
     command.succeeds_at = Some(Stage::Ended);
@@ -62,17 +53,9 @@ pub(crate) fn handle(gateway: &impl Gateway, request: &Request) -> Result<Decisi
 }
 
 fn read(text: &str) -> Result<Invocation, ApiError> {
-    let body: Body = json::parse_object(text).map_err(|broken| match broken {
-        Broken::Syntax(text) => ApiError::json(&text),
-        Broken::Shape(text) => ApiError::input(&text),
-    })?;
-    let optional = |value: &Value, name: &str, max: usize| match value {
-        Value::Null => Ok(None),
-        Value::String(text) if text.chars().count() <= max => Ok(Some(text.clone())),
-        _ => Err(ApiError::input(&format!("{name} must be a string of at most {max} characters."))),
-    };
-    let service = optional(&body.service_id, "service_id", SERVICE_ID_CHARS_MAX)?.filter(|text| !text.is_empty());
-    let action = optional(&body.command_name, "command_name", COMMAND_NAME_CHARS_MAX)?.filter(|text| !text.is_empty());
+    let body: Body = parse(text)?;
+    let service = optional_text(&body.service_id, "service_id", SERVICE_ID_CHARS_MAX)?;
+    let action = optional_text(&body.command_name, "command_name", COMMAND_NAME_CHARS_MAX)?;
     let action = action.unwrap_or_else(|| UNNAMED_ACTION.to_owned());
     match body.paras.filter(|paras| json::is_object(paras)) {
         Some(paras) if paras.get().len() > json::EMBEDDED_BYTES_MAX => {

@@ -1,25 +1,39 @@
-//! Huawei Cloud IoTDA: synchronous commands over HTTP, and devices over MQTT as the official device SDKs speak it.
+//! Huawei Cloud IoTDA: synchronous commands, properties and messages over HTTP, notifications to applications, and devices
+//! over MQTT as the official device SDKs speak it.
 //!
 //! What the platform documents and what is ours is told apart in this crate's README.md.
 
 mod admission;
 mod answer;
 mod auth;
+mod base64;
+mod call;
 mod client_id;
 mod command;
+mod context;
 mod downlink;
+mod instant;
+mod message;
+mod message_list;
+mod messages;
+mod properties;
+mod push;
+mod reports;
+mod routes;
 mod settings;
 mod settled;
 mod topics;
 mod uplink;
+mod wording;
 
 pub use answer::refusal_answer;
 pub use client_id::{ClientId, mac_steps};
-pub use settings::Settings;
+pub use settings::{Push, Settings, Shape, Subscriber};
 
 use dragoman_plugin_sdk::{
-    Admission, Claim, Decision, Description, Device, Dispatched, Error, Execution, Gateway, Message, Northbound,
-    Overflow, Plugin, Queue, Request, Response, Session, Settlement, Southbound, Stage, Verdict, export_plugin,
+    Admission, Claim, Decision, Decoded, Description, Device, Dispatched, Error, Event, Execution, Follower, Gateway,
+    Message, Northbound, Notifications, Overflow, Plugin, Queue, Request, Response, Session, Settlement, Southbound,
+    Stage, Transition, Verdict, export_plugin,
 };
 
 /// The name under which the gateway knows this dialect.
@@ -37,6 +51,9 @@ pub const UNNAMED_ACTION: &str = "huawei.unnamed";
 /// Commands of one device that may wait for their turn behind a handler at work.
 pub const QUEUE_LIMIT: u32 = 20;
 
+/// The queue in which messages wait for an absent device; a newer one pushes the oldest out.
+pub(crate) const MESSAGES_QUEUE: &str = "messages";
+
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Iotda;
@@ -46,23 +63,33 @@ impl Plugin for Iotda {
         Description {
             name: NAME.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "Huawei Cloud IoTDA: synchronous commands, devices and gateways over MQTT".to_owned(),
-            claims: vec![
-                Claim::Http(format!("POST {}", command::PATH)),
-                Claim::DeviceTopic("$oc/devices/+/sys/#".to_owned()),
-                Claim::DeviceTopic("$oc/devices/+/user/#".to_owned()),
-                Claim::Connections,
-            ],
+            summary: "Huawei Cloud IoTDA: commands, properties and messages, devices and gateways over MQTT".to_owned(),
+            claims: routes::claims()
+                .map(Claim::Http)
+                .chain([
+                    Claim::DeviceTopic("$oc/devices/+/sys/#".to_owned()),
+                    Claim::DeviceTopic("$oc/devices/+/user/#".to_owned()),
+                    Claim::Connections,
+                ])
+                .collect(),
             tells: Stage::Ended,
-            queues: vec![Queue {
-                name: "commands".to_owned(),
-                window: Stage::Accepted,
-                limit: QUEUE_LIMIT,
-                overflow: Overflow::RefuseNewest,
-            }],
+            queues: vec![
+                Queue {
+                    name: "commands".to_owned(),
+                    window: Stage::Accepted,
+                    limit: QUEUE_LIMIT,
+                    overflow: Overflow::RefuseNewest,
+                },
+                Queue {
+                    name: MESSAGES_QUEUE.to_owned(),
+                    window: Stage::Sent,
+                    limit: message_list::KEPT,
+                    overflow: Overflow::DropOldest,
+                },
+            ],
             credential_headers: vec![auth::TOKEN_HEADER.to_owned()],
             settings_schema: Some(settings::SCHEMA.to_owned()),
-            attributes: Vec::new(),
+            attributes: push::WANTED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         }
     }
 }
@@ -75,15 +102,32 @@ impl Admission for Iotda {
 
 impl Northbound for Iotda {
     fn handle_request(gateway: &impl Gateway, request: &Request) -> Result<Decision, Error> {
-        match command::handle(gateway, request) {
+        match routes::handle(gateway, request) {
             Ok(decision) => Ok(decision),
             Err(answer::Failure::Answer(error)) => Ok(Decision::Respond(error.response(&request.request_id))),
             Err(answer::Failure::Fault(error)) => Err(error),
         }
     }
 
-    fn settled(_: &impl Gateway, context: &str, settlements: &[Settlement]) -> Result<Response, Error> {
-        settled::settled(context, settlements)
+    fn settled(gateway: &impl Gateway, context: &str, settlements: &[Settlement]) -> Result<Response, Error> {
+        settled::settled(gateway, context, settlements)
+    }
+}
+
+impl Notifications for Iotda {
+    fn on_transitions(
+        gateway: &impl Gateway,
+        execution: &Execution,
+        transitions: &[Transition],
+        _: u64,
+        followers: &[Follower],
+    ) -> Result<(), Error> {
+        // This dialect follows nothing, so there is nobody to replay for.
+        if followers.is_empty() { push::on_transitions(gateway, execution, transitions) } else { Ok(()) }
+    }
+
+    fn on_event(gateway: &impl Gateway, event: &Event, _: Option<&Decoded>) -> Result<(), Error> {
+        push::on_event(gateway, event)
     }
 }
 
@@ -93,9 +137,8 @@ impl Southbound for Iotda {
     }
 
     fn handle_message(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<(), Error> {
-        uplink::handle(gateway, session, message);
-        Ok(())
+        uplink::handle(gateway, session, message)
     }
 }
 
-export_plugin!(Iotda: admission, northbound, southbound);
+export_plugin!(Iotda: admission, northbound, southbound, notifications);

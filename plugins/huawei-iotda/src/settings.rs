@@ -17,6 +17,55 @@ pub struct Settings {
     pub timestamp_tolerance_h: u64,
     /// The service of what names none, e.g. a command of a dialect without services; none: `null` is sent.
     pub default_service_id: Option<String>,
+    /// Ends of the custom topics that products define; a message to any other goes to `sys/messages/down`.
+    pub user_topics: Vec<String>,
+    /// Where the platform's notifications go, by resource.
+    pub push: Push,
+    /// How a notification of a message's status is shaped.
+    pub push_shape: Shape,
+}
+
+/// Where notifications go; what names no target is not sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Push {
+    /// The status of a message has changed.
+    #[serde(rename = "device.message.status")]
+    pub message_status: Option<Subscriber>,
+    /// A device has reported properties.
+    #[serde(rename = "device.property")]
+    pub property: Option<Subscriber>,
+    /// A device has sent a message.
+    #[serde(rename = "device.message")]
+    pub message: Option<Subscriber>,
+    /// A device came or went.
+    #[serde(rename = "device.status")]
+    pub status: Option<Subscriber>,
+}
+
+/// An application that is told: a target of the gateway's configuration, and the path below its address.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscriber {
+    /// Name of the target.
+    pub target: String,
+    /// Path and query.
+    #[serde(default = "root")]
+    pub path: String,
+}
+
+fn root() -> String {
+    "/".to_owned()
+}
+
+/// How a notification of a message's status is shaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// `notify_data` has the members themselves.
+    Flat,
+    /// `notify_data` has `header` and `body`.
+    Nested,
 }
 
 impl Default for Settings {
@@ -27,6 +76,9 @@ impl Default for Settings {
             keep_alive_max_s: 1_200,
             timestamp_tolerance_h: 1,
             default_service_id: None,
+            user_topics: Vec::new(),
+            push: Push::default(),
+            push_shape: Shape::Flat,
         }
     }
 }
@@ -40,7 +92,7 @@ impl Settings {
 }
 
 /// JSON Schema of [`Settings`].
-pub(crate) const SCHEMA: &str = r#"{
+pub(crate) const SCHEMA: &str = r##"{
   "type": "object",
   "additionalProperties": false,
   "properties": {
@@ -48,9 +100,23 @@ pub(crate) const SCHEMA: &str = r#"{
     "keep-alive-min-s": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 30, "description": "The shortest keep-alive that a device may ask for, in seconds."},
     "keep-alive-max-s": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 1200, "description": "The longest keep-alive that a device may ask for, in seconds."},
     "timestamp-tolerance-h": {"type": "integer", "minimum": 0, "default": 1, "description": "Hours by which a checked time stamp in a client id may differ from the clock."},
-    "default-service-id": {"type": ["string", "null"], "default": null, "description": "The service of what names none, e.g. a command of a dialect without services."}
+    "default-service-id": {"type": ["string", "null"], "default": null, "description": "The service of what names none, e.g. a command of a dialect without services."},
+    "user-topics": {"type": "array", "items": {"type": "string"}, "default": [], "description": "Ends of the custom topics that products define; a message to any other goes to sys/messages/down."},
+    "push": {"type": "object", "additionalProperties": false, "default": {}, "description": "Where notifications go, by resource.", "properties": {
+      "device.message.status": {"$ref": "#/$defs/subscriber"},
+      "device.property": {"$ref": "#/$defs/subscriber"},
+      "device.message": {"$ref": "#/$defs/subscriber"},
+      "device.status": {"$ref": "#/$defs/subscriber"}
+    }},
+    "push-shape": {"enum": ["flat", "nested"], "default": "flat", "description": "How a notification of a message's status is shaped."}
+  },
+  "$defs": {
+    "subscriber": {"type": "object", "additionalProperties": false, "required": ["target"], "properties": {
+      "target": {"type": "string", "description": "A target of the gateway's configuration."},
+      "path": {"type": "string", "default": "/", "description": "Path and query below the target's address."}
+    }}
   }
-}"#;
+}"##;
 
 #[cfg(test)]
 mod tests {
@@ -62,6 +128,9 @@ mod tests {
         let read = |text: &str| Settings::read(&Fake { settings: text.to_owned(), ..Fake::default() });
         assert_eq!(read("{}"), Ok(Settings::default()));
         assert_eq!(read(r#"{"default-service-id":"S"}"#).unwrap().default_service_id.as_deref(), Some("S"));
+        let push = read(r#"{"push":{"device.message.status":{"target":"app"}}}"#).unwrap().push.message_status.unwrap();
+        assert_eq!((push.target.as_str(), push.path.as_str()), ("app", "/"));
+        assert!(matches!(read(r#"{"push":{"device.else":{"target":"app"}}}"#), Err(Error::Internal(_))));
         assert!(matches!(read(r#"{"ttl":1}"#), Err(Error::Internal(text)) if text.contains("sync-time-out-s")));
         assert!(serde_json::from_str::<serde_json::Value>(SCHEMA).is_ok());
     }

@@ -1,9 +1,12 @@
-//! What a device publishes: responses end what was asked; everything else is taken and not looked at.
+//! What a device publishes: responses end what was asked, reports are told to every dialect, and everything else is
+//! taken and not looked at.
 
+use crate::reports::{self, Report};
 use crate::topics::Kind;
 use crate::{ID_ALIAS, RESPONSE_ATTRIBUTE};
 use dragoman_plugin_sdk::{
-    Correlation, Gateway, Message, Outcome, Payload, Reason, Report, Session, Severity, json, outcome,
+    self as sdk, Correlation, Device, Error, Gateway, Message, Outcome, Payload, Reason, Session, Severity, json,
+    outcome,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,38 +18,48 @@ const RESPONSE_BYTES_MAX: usize = 15 * 1_024;
 /// Code of the reason of a response that is no success, before its number.
 pub(crate) const RESULT_CODE: &str = "RESULT_CODE_";
 
-/// Reports a response. What is no response is dropped with a line in the log, and the execution stays as it is.
-pub(crate) fn handle(gateway: &impl Gateway, session: &Session, message: &Message) {
+/// Takes a message. What cannot be read is dropped with a line in the log, and the execution stays as it is.
+pub(crate) fn handle(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<(), Error> {
     let topic = &message.topic;
-    match Kind::of_response(topic) {
-        None => gateway.log(Severity::Debug, &format!("nothing to do for a message on {topic}")),
-        Some((kind, device_id, request_id)) => {
-            if let Err(why) = report(gateway, session, kind, (device_id, request_id), &message.payload) {
-                let text = format!("dropped a message of client {} on {topic}: {why}", session.client_id);
-                gateway.log(Severity::Warn, &text);
-            }
+    let taken = match (Kind::of_response(topic), Report::of(topic)) {
+        (Some((kind, device_id, request_id)), _) => {
+            respond(gateway, session, kind, (device_id, request_id), &message.payload)
         }
+        (None, Some((what, device_id))) => reports::handle(gateway, session, what, device_id, message)?,
+        (None, None) => {
+            gateway.log(Severity::Debug, &format!("nothing to do for a message on {topic}"));
+            return Ok(());
+        }
+    };
+    if let Err(why) = taken {
+        let text = format!("dropped a message of client {} on {topic}: {why}", session.client_id);
+        gateway.log(Severity::Warn, &text);
     }
+    Ok(())
 }
 
-fn report(
+fn respond(
     gateway: &impl Gateway,
     session: &Session,
     kind: Kind,
     (device_id, request_id): (&str, &str),
     payload: &Payload,
 ) -> Result<(), String> {
-    let reporter = gateway
-        .resolve(ID_ALIAS, device_id)
-        .map(|device| device.id)
-        .filter(|id| session.device.as_ref() == Some(id))
-        .ok_or("the session is not that device")?;
+    let reporter = speaker(gateway, session, device_id)?.id;
     let (word, response) = parse(kind, payload)?;
     let about = Correlation { reporter, key: request_id.to_owned() };
     // What is too large for an attribute is worded anew from the outcome.
     let fits = response.len() <= RESPONSE_BYTES_MAX;
     let attributes: Vec<_> = fits.then(|| (RESPONSE_ATTRIBUTE.to_owned(), response)).into_iter().collect();
-    gateway.tell(&about, &Report::Ended(word), &attributes).map_err(|error| outcome::error_text(&error).to_owned())
+    gateway.tell(&about, &sdk::Report::Ended(word), &attributes).map_err(|error| outcome::error_text(&error).to_owned())
+}
+
+/// The device of the session, where it is the one that the topic names.
+pub(crate) fn speaker(gateway: &impl Gateway, session: &Session, device_id: &str) -> Result<Device, String> {
+    gateway
+        .resolve(ID_ALIAS, device_id)
+        .filter(|device| session.device.as_ref() == Some(&device.id))
+        .ok_or_else(|| "the session is not that device".to_owned())
 }
 
 #[derive(Deserialize)]
@@ -61,8 +74,9 @@ struct Response {
     services: Vec<Service>,
 }
 
+/// Properties of a service as a device words them.
 #[derive(Deserialize)]
-struct Service {
+pub(crate) struct Service {
     service_id: Option<String>,
     #[serde(default)]
     properties: Map<String, Value>,
@@ -98,7 +112,7 @@ fn parse(kind: Kind, payload: &Payload) -> Result<(Outcome, String), String> {
 }
 
 /// `{"service": {"name": value}}`; properties without a service stand outside of one.
-fn properties(services: Vec<Service>) -> String {
+pub(crate) fn properties(services: Vec<Service>) -> String {
     let mut all = Map::new();
     for service in services {
         match service.service_id {

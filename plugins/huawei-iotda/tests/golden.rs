@@ -1,38 +1,22 @@
 //! The dialect as transcripts: every call, what it submits and sends, and the answers, byte for byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
+use common::{DEVICE, NOW_MS, call as call_on, gateway, play, speaker, uplink};
 use dragoman_plugin_sdk::testing::{Deed, Fake, Transcript, ended, ended_by_host, execution, request, session};
 use dragoman_plugin_sdk::{
-    Admission, Decision, Error, Execution, Gateway, Intent, Invocation, Message, Northbound, Outcome, Payload,
-    Presented, PropertyName, Reason, Report, Request, Settlement, Southbound, State, Submission,
+    Admission, Decision, Error, Execution, Gateway, Intent, Invocation, Northbound, Outcome, Payload, Presented,
+    PropertyName, Reason, Report, Request, Settlement, Southbound, State, Submission,
 };
 use huawei_iotda::{Iotda, NAME};
 
-/// 2025-04-14T01:30Z
-const NOW_MS: u64 = (484_609 * 60 + 30) * 60_000;
-const DEVICE: &str = "5f2bc9b961e7670469c5ef6d_1997930";
 const SEED_BODY: &str = r#"{ "service_id" : "WaterMeter", "command_name" : "ON_OFF", "paras" : { "value" : "ON" } }"#;
 const SEED_RESPONSE: &str =
     r#"{ "result_code": 0, "response_name": "COMMAND_RESPONSE", "paras": { "result": "success" } }"#;
 
-/// Everything in project `p` may be called.
-fn gateway() -> Fake {
-    let mut fake = Fake { now_ms: NOW_MS, presented: Some("token".to_owned()), ..Fake::default() };
-    fake.accounts.insert("app".to_owned(), ("token".to_owned(), r#"{"projects":["p"]}"#.to_owned()));
-    fake.add_device("dev-1", NAME, &[("huawei.id", DEVICE)]);
-    fake.add_device("dev-2", NAME, &[("huawei.id", "p_sub")]);
-    fake.devices.borrow_mut()[1].parent = Some("dev-1".to_owned());
-    fake
-}
-
 fn call(device: &str, body: &str) -> Request {
-    let mut request = request("POST", &format!("/v5/iot/p/devices/{device}/commands"), body);
-    request.presented = Some(Presented { scheme: "x-auth-token".to_owned(), account: None });
-    request
-}
-
-fn play(transcript: &mut Transcript, fake: &Fake, request: &Request) {
-    transcript.request(request).decision(&Iotda::handle_request(fake, request)).deeds(fake);
+    call_on("POST", device, "commands", body)
 }
 
 /// Makes the seed's call and tells the context of the waiting call and the record of the command.
@@ -52,16 +36,6 @@ fn reported(record: &Execution, outcome: Outcome, response: &str) -> Execution {
     ended(record.clone(), outcome, vec![("huawei.response".to_owned(), response.to_owned())])
 }
 
-fn uplink(topic: &str, payload: &str) -> Message {
-    Message {
-        topic: topic.to_owned(),
-        payload: Payload::Text(payload.to_owned()),
-        qos: 0,
-        retain: false,
-        attributes: Vec::new(),
-    }
-}
-
 /// The flow of the platform's page "Command, Property, and Message Delivery for MQTT Devices", with its own examples.
 #[test]
 fn the_seeds_command_goes_to_the_device_and_back() {
@@ -79,8 +53,7 @@ fn the_seeds_command_goes_to_the_device_and_back() {
     transcript.section("it goes to the device").attempt(&record);
     transcript.dispatched(&Iotda::dispatch(&fake, &device, &record));
 
-    let mut speaker = session("any", Some(DEVICE));
-    speaker.device = Some("dev-1".to_owned());
+    let speaker = speaker();
     let topic = format!("$oc/devices/{DEVICE}/sys/commands/response/request_id={}", Fake::id(3));
     let answer = uplink(&topic, SEED_RESPONSE);
     transcript.section("the device answers").message("receive", &answer);
@@ -162,15 +135,15 @@ fn calls_that_do_not_fit_are_refused() {
     ];
     for (title, request) in rows {
         transcript.section(title);
-        play(&mut transcript, &fake, &request);
+        play(&mut transcript, &fake, &request).unwrap();
     }
     fake.presented = Some("wrong".to_owned());
     transcript.section("a wrong token");
-    play(&mut transcript, &fake, &good);
+    play(&mut transcript, &fake, &good).unwrap();
     fake.presented = Some("token".to_owned());
     fake.accounts.insert("app".to_owned(), ("token".to_owned(), "{}".to_owned()));
     transcript.section("rights that are none");
-    play(&mut transcript, &fake, &good);
+    play(&mut transcript, &fake, &good).unwrap_err();
     transcript.check("tests/golden/refusals.txt");
 }
 
@@ -200,8 +173,7 @@ fn a_gateway_carries_what_is_for_its_sub_devices() {
 fn only_responses_of_the_session_itself_report() {
     let mut transcript = Transcript::default();
     let mut fake = gateway();
-    let mut speaker = session("any", Some(DEVICE));
-    speaker.device = Some("dev-1".to_owned());
+    let speaker = speaker();
     let own = format!("$oc/devices/{DEVICE}/sys");
     let rows = [
         (format!("{own}/commands/response/request_id=r-1"), ""),
