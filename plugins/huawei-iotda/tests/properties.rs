@@ -92,6 +92,7 @@ fn every_end_has_the_platforms_answer() {
 fn what_a_device_reports_is_told() {
     let mut transcript = Transcript::default();
     let fake = gateway();
+    fake.add_device("dev-3", NAME, &[("huawei.id", "other")]);
     let own = format!("$oc/devices/{DEVICE}");
     let services = r#""services":[{"service_id":"T","properties":{"v":57},"event_time":"20151212T121212Z"}]"#;
     let many: Vec<_> = (0..51).map(|_| r#"{"device_id":"p_sub","services":[]}"#).collect();
@@ -108,7 +109,7 @@ fn what_a_device_reports_is_told() {
             "sys/messages/up",
             r#"{"object_device_id":"p_sub","content":{"a":1}}"#.to_owned(),
         ),
-        ("a message of a stranger", "sys/messages/up", r#"{"object_device_id":"x","content":1}"#.to_owned()),
+        ("a message of a stranger", "sys/messages/up", r#"{"object_device_id":"other","content":1}"#.to_owned()),
         ("a message without an envelope", "sys/messages/up", "hello".to_owned()),
         ("a message on a custom topic", "user/a/b", r#"{"a": 1.50}"#.to_owned()),
         ("no report", "sys/properties/report", "[]".to_owned()),
@@ -117,7 +118,7 @@ fn what_a_device_reports_is_told() {
         (
             "a device that does not hang below it",
             "sys/gateway/sub_devices/properties/report",
-            r#"{"devices":[{"device_id":"p_sub","services":[]},{"device_id":"x","services":[]}]}"#.to_owned(),
+            r#"{"devices":[{"device_id":"p_sub","services":[]},{"device_id":"other","services":[]}]}"#.to_owned(),
         ),
         (
             "too many devices",
