@@ -37,19 +37,43 @@ impl Firmware for HuaweiFirmware {
     }
 
     fn receive(&self, model: &mut Model, topic: &str, payload: &[u8]) -> Option<Publish> {
-        let prefix = format!("$oc/devices/{}/sys/commands/", self.device_id);
-        let request_id = topic.strip_prefix(&prefix)?;
+        let prefix = format!("$oc/devices/{}/sys/", self.device_id);
         let request: Value = serde_json::from_slice(payload).ok()?;
-        let command = Command {
-            action: request.get("command_name")?.as_str()?.to_owned(),
-            params: request.get("paras").cloned().unwrap_or(Value::Null),
+        let asked = topic.strip_prefix(&prefix)?;
+        let answer = |kind: &str, request_id: &str, payload: &Value| {
+            Some(Publish { topic: format!("{prefix}{kind}/response/{request_id}"), payload: payload.to_string() })
         };
-        let answer = match model.carry_out(&command)? {
-            Verdict::Succeeded(result) => response(0, &result),
-            Verdict::Failed { code, text } => response(1, &json!({ "code": code, "text": text })),
-            Verdict::Rejected { code, text } => response(2, &json!({ "code": code, "text": text })),
-        };
-        Some(Publish { topic: format!("{prefix}response/{request_id}"), payload: answer.to_string() })
+        if let Some(id) = asked.strip_prefix("commands/") {
+            let command = Command {
+                action: request.get("command_name")?.as_str()?.to_owned(),
+                params: request.get("paras").cloned().unwrap_or(Value::Null),
+            };
+            return answer("commands", id, &command_response(model.carry_out(&command)?));
+        }
+        if let Some(id) = asked.strip_prefix("properties/set/") {
+            let command = Command { action: "setProperties".to_owned(), params: request.get("services")?.clone() };
+            return answer("properties/set", id, &set_response(&model.carry_out(&command)?));
+        }
+        let id = asked.strip_prefix("properties/get/")?;
+        let service = request.get("service_id").cloned().unwrap_or(Value::Null);
+        let services = json!([{ "service_id": service, "properties": { "value": 57 }, "event_time": null }]);
+        answer("properties/get", id, &json!({ "services": services }))
+    }
+}
+
+fn command_response(verdict: Verdict) -> Value {
+    match verdict {
+        Verdict::Succeeded(result) => response(0, &result),
+        Verdict::Failed { code, text } => response(1, &json!({ "code": code, "text": text })),
+        Verdict::Rejected { code, text } => response(2, &json!({ "code": code, "text": text })),
+    }
+}
+
+fn set_response(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Succeeded(_) => json!({ "result_code": 0, "result_desc": "success" }),
+        Verdict::Failed { text, .. } => json!({ "result_code": 1, "result_desc": text }),
+        Verdict::Rejected { text, .. } => json!({ "result_code": 2, "result_desc": text }),
     }
 }
 
@@ -128,5 +152,38 @@ mod tests {
         let refused = firmware.receive(&mut Model::new(Behaviour::Refuse), topic, request).unwrap();
         let payload: Value = serde_json::from_str(&refused.payload).unwrap();
         assert_eq!(payload["result_code"], 2);
+    }
+
+    #[test]
+    fn properties_are_set_and_told() {
+        let firmware = HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned() };
+        let sys = "$oc/devices/meter_1/sys/properties";
+        for (kind, behaviour, request, expected) in [
+            (
+                "set",
+                Behaviour::Answer,
+                r#"{"object_device_id":"meter_1","services":[{"service_id":"T","properties":{"v":1}}]}"#,
+                json!({ "result_code": 0, "result_desc": "success" }),
+            ),
+            (
+                "set",
+                Behaviour::Fail,
+                r#"{"object_device_id":"meter_1","services":[]}"#,
+                json!({ "result_code": 1, "result_desc": "The motor is blocked." }),
+            ),
+            (
+                "get",
+                Behaviour::Answer,
+                r#"{"object_device_id":"meter_1","service_id":"T"}"#,
+                json!({ "services": [{ "service_id": "T", "properties": { "value": 57 }, "event_time": null }] }),
+            ),
+        ] {
+            let topic = format!("{sys}/{kind}/request_id=r1");
+            let answer = firmware.receive(&mut Model::new(behaviour), &topic, request.as_bytes()).unwrap();
+            assert_eq!(answer.topic, format!("{sys}/{kind}/response/request_id=r1"));
+            assert_eq!(serde_json::from_str::<Value>(&answer.payload).unwrap(), expected, "{kind} {behaviour:?}");
+        }
+        let down = "$oc/devices/meter_1/sys/messages/down";
+        assert_eq!(firmware.receive(&mut Model::new(Behaviour::Answer), down, b"{}"), None);
     }
 }
