@@ -36,7 +36,7 @@ pub struct EmbeddedOptions {
     /// QoS 1 and 2 messages of a session on their way at one time. An MQTT 5 client may ask for less.
     pub max_inflight: u16,
     /// Messages that wait for a session, connected or persistent and absent. Past it QoS 0 is dropped first come, and of
-    /// the others the oldest.
+    /// the others the oldest. As many again may wait to get there while the client does not read; then the newest is dropped.
     pub max_queued: usize,
     /// Messages of the daemon that are on their way to one session and not yet acknowledged or written. Past it
     /// [`Delivery::Full`](crate::Delivery::Full).

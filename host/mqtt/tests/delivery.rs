@@ -201,3 +201,48 @@ async fn what_expires_while_it_waits_is_lost_and_not_delivered() {
     assert_eq!(stage.receipts().len(), 2);
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn what_waits_behind_others_can_be_taken_back_and_what_is_on_the_wire_cannot() {
+    for connect in [v4("d1"), v5("d1")] {
+        let mut setup = Setup::new();
+        setup.options.max_inflight = 1;
+        setup.options.max_outstanding = 4;
+        let mut stage = setup.start().await;
+        let (mut device1, _) = Client::connect(stage.address, &connect).await;
+        let broker = stage.broker.clone();
+        let send = async |index: u32, qos| {
+            broker
+                .publish_to(&device("d1"), &message("down", &index.to_string(), qos), false, MINUTE_MS, token(index))
+                .await
+        };
+        send(0, 1).await;
+        let first = device1.message().await;
+        send(1, 1).await;
+        send(2, 0).await;
+        send(3, 1).await;
+        assert!(!broker.withdraw(&token(0)), "it is on the wire");
+        assert!(broker.withdraw(&token(1)) && broker.withdraw(&token(2)));
+        assert!(!broker.withdraw(&token(1)) && !broker.withdraw(&token(9)));
+        assert_eq!(send(4, 1).await, Delivery::Full, "the places are free when their turn comes");
+        device1.puback(first.id).await;
+        assert_eq!(stage.receipt().await, (token(0), Receipt::Acked));
+        assert_eq!(device1.take().await.payload, "3");
+        assert_eq!(stage.receipt().await, (token(3), Receipt::Acked));
+        assert!(!broker.withdraw(&token(3)), "it was delivered");
+        assert_eq!(send(4, 1).await, SENT);
+        assert_eq!(device1.take().await.payload, "4");
+        device1.nothing_more().await;
+        stage.receipt().await;
+        // Nothing is told of what was withdrawn, also not when the session ends.
+        send(5, 1).await;
+        device1.message().await;
+        send(6, 1).await;
+        assert!(broker.withdraw(&token(6)));
+        drop(device1);
+        stage.closed().await;
+        let told: Vec<_> = stage.receipts().into_iter().map(|(token, _)| token.index).collect();
+        assert_eq!(told, [0, 3, 4, 5]);
+        stage.stop().await;
+    }
+}

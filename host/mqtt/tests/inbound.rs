@@ -5,7 +5,7 @@
 mod common;
 
 use common::wire::{Client, v4, v5};
-use common::{Setup, message};
+use common::{Heard, Setup, message};
 use dragoman_core::Payload;
 use dragoman_mqtt::{Broker, InboundVerdict};
 use std::sync::Arc;
@@ -128,5 +128,64 @@ async fn mqtt_5_properties_arrive_as_attributes_and_go_on() {
     again.attributes = attributes;
     stage.broker.publish(&again, None).await;
     assert_eq!(listener.take().await.properties.len(), properties.len());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn messages_of_qos_0_do_not_wait_for_each_other_and_stay_in_order() {
+    let gate = Arc::new(Semaphore::new(0));
+    let mut setup = Setup::new();
+    setup.gate = Some(gate.clone());
+    let mut stage = setup.start().await;
+    let (mut listener, _) = Client::connect(stage.address, &v4("l")).await;
+    listener.subscribe(&[("#", 0)]).await;
+    let (mut client, _) = Client::connect(stage.address, &v4("c")).await;
+    for topic in ["slow/1", "free/2", "slow/3", "free/4"] {
+        client.send_publish(topic, "x", 0, false, 0).await;
+    }
+    // All of them are with the daemon, and none went on; the client is not held up.
+    for topic in ["slow/1", "free/2", "slow/3", "free/4"] {
+        assert_eq!(stage.inbound().await.topic, topic);
+    }
+    client.ping().await;
+    listener.nothing_more().await;
+    // What is to be acknowledged waits for all before it.
+    client.send_publish("free/5", "x", 1, false, 5).await;
+    gate.add_permits(1);
+    for topic in ["slow/1", "free/2"] {
+        assert_eq!(listener.message().await.topic, topic);
+    }
+    listener.nothing_more().await;
+    assert!(!stage.seen().iter().any(|heard| matches!(heard, Heard::Inbound(_, message) if message.topic == "free/5")));
+    gate.add_permits(1);
+    client.acknowledged(0x40).await;
+    for topic in ["slow/3", "free/4", "free/5"] {
+        assert_eq!(listener.message().await.topic, topic);
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_client_said_before_it_left_is_told_before_that() {
+    let gate = Arc::new(Semaphore::new(0));
+    let mut setup = Setup::new();
+    setup.gate = Some(gate.clone());
+    let mut stage = setup.start().await;
+    let (mut listener, _) = Client::connect(stage.address, &v4("l")).await;
+    listener.subscribe(&[("#", 0)]).await;
+    let mut connect = v4("c");
+    connect.will = Some(("free/will".into(), "gone".into()));
+    let (mut client, _) = Client::connect(stage.address, &connect).await;
+    client.send_publish("last/word", "x", 0, true, 0).await;
+    assert_eq!(stage.inbound().await.topic, "last/word");
+    drop(client);
+    listener.nothing_more().await;
+    gate.add_permits(1);
+    for topic in ["last/word", "free/will"] {
+        assert_eq!(listener.take().await.topic, topic);
+    }
+    stage.closed().await;
+    listener.subscribe(&[("last/#", 0)]).await;
+    assert!(listener.take().await.retain);
     stage.stop().await;
 }

@@ -135,6 +135,7 @@ pub(super) fn may_deliver(hub: &Hub, live: &Live, from: &Origin, publish: &Publi
         return live.may_receive(publish.topic.as_ref())
             && number_in(live, from).is_some_and(|number| live.hand_over(number, Instant::now()));
     }
+    live.leave_routed();
     if !live.may_receive(publish.topic.as_ref()) {
         hub.counters.dropped("receive-policy");
         return false;
@@ -162,8 +163,13 @@ pub(super) fn acked(hub: &Hub, live: &Live, from: &Origin) {
 }
 
 /// The library dropped a message.
-pub(super) fn dropped(hub: &Hub, from: &Origin, reason: &Reason) {
+pub(super) fn dropped(hub: &Hub, to: Option<&Id>, from: &Origin, reason: &Reason) {
     if !from.is_system() {
+        if matches!(reason, Reason::MessageQueueFull)
+            && let Some(live) = to.and_then(|to| hub.tables().live_with(to).cloned())
+        {
+            live.leave_routed();
+        }
         hub.counters.dropped(match reason {
             Reason::MessageQueueFull => "queue-full",
             Reason::MessageExpiration => "expired",

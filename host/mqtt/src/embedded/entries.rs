@@ -1,12 +1,12 @@
-//! The session table of the broker library, with three changes: it waits where the library gives up, it turns away whom
-//! the daemon cannot take now, and it hands a client id over only to whom it belongs.
+//! The session table of the broker library, with some changes: it waits where the library gives up, turns away whom the
+//! daemon cannot take now, hands a client id over only to whom it belongs, and bounds what waits for a session.
 //!
 //! The library answers an instant reconnect with "server unavailable" when the old session is just ending, in 6 to 8 of
 //! 100 cases. Here `try_lock` and `kick` are tried again until the old session is gone.
 
-use super::filters;
 use super::hub::Hub;
 use super::tables::Claim;
+use super::{filters, inbound, router};
 use async_trait::async_trait;
 use rmqtt::Result;
 use rmqtt::session::Session;
@@ -134,6 +134,12 @@ impl Entry for WaitingEntry {
         self.inner.unsubscribe(unsubscribe).await
     }
     async fn publish(&self, from: Origin, p: Publish) -> std::result::Result<(), (Origin, Publish, Reason)> {
+        if !from.is_system()
+            && let Some(live) = self.hub.tables().live_with(&self.inner.id())
+        {
+            // Retained messages: their number is bounded by itself.
+            live.join_routed(usize::MAX);
+        }
         self.inner.publish(from, p).await
     }
     async fn subscriptions(&self) -> Option<Vec<SubsSearchResult>> {
@@ -157,7 +163,13 @@ impl Shared for WaitingShared {
         from: Origin,
         publish: Publish,
     ) -> std::result::Result<ForwardedCount, (ForwardedCount, Failed)> {
-        self.inner.forwards(msg_id, from, publish).await
+        let topic: &str = publish.topic.as_ref();
+        if inbound::is_mark(topic) {
+            return Ok(0);
+        }
+        let recipients = router::recipients(&self.hub, Some(&from.id), topic);
+        let reached = self.forwards_to(from, &publish, recipients, msg_id).await;
+        reached.map(|all| all.len()).map_err(|(all, failed)| (all.len(), failed))
     }
     async fn forwards_and_get_shareds(
         &self,
@@ -170,9 +182,20 @@ impl Shared for WaitingShared {
         &self,
         from: Origin,
         publish: &Publish,
-        relations: SubRelations,
+        mut relations: SubRelations,
         msg_id: Option<MsgID>,
     ) -> std::result::Result<ForwardedRecipients, (ForwardedRecipients, Failed)> {
+        // The library bounds what waits in a session's queue, but not what waits to get there while the session writes
+        // to a client that does not read, or waits for the daemon.
+        let most = self.hub.options.max_queued.saturating_mul(2);
+        relations.retain(|(_, client, ..)| {
+            let live = self.hub.tables().by_client.get::<str>(client.as_ref()).cloned();
+            let fits = live.is_none_or(|live| live.join_routed(most));
+            if !fits {
+                self.hub.counters.dropped("queue-full");
+            }
+            fits
+        });
         self.inner.forwards_to(from, publish, relations, msg_id).await
     }
     fn iter(&self) -> Box<dyn Iterator<Item = Box<dyn Entry>> + Sync + Send + '_> {

@@ -60,9 +60,9 @@ impl Hooks {
                 Some(HookResult::TopicFilter(Some(name)))
             }
             Parameter::MessagePublish(session, from, publish) => {
-                let live = live_of(session.as_ref()?).await;
-                let decided = match live {
-                    Some(live) => inbound::decide(hub, &live, from, publish).await,
+                let session = session.as_ref()?;
+                let decided = match live_of(session).await {
+                    Some(live) => inbound::decide(hub, session, &live, from, publish).await,
                     None => Some(inbound::not_admitted(publish)),
                 };
                 decided.map(HookResult::Publish)
@@ -104,7 +104,7 @@ impl Hooks {
                     delivery::acked(hub, &live, from);
                 }
             }
-            Parameter::MessageDropped(_, from, _, reason) => delivery::dropped(hub, from, reason),
+            Parameter::MessageDropped(to, from, _, reason) => delivery::dropped(hub, to.as_ref(), from, reason),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@ use super::index::Index;
 use super::live::Live;
 use super::outstanding::Outstanding;
 use super::retained::Retained;
+use super::router::Turns;
 use super::tables::Tables;
 use crate::broker::Receipt;
 use crate::events::BrokerEvents;
@@ -12,8 +13,8 @@ use crate::options::EmbeddedOptions;
 use rmqtt::context::ServerContext;
 use rmqtt::shared::Entry;
 use rmqtt::types::Id;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What holds the library's context. It is let go at the stop, because the context holds the hub.
@@ -35,7 +36,8 @@ pub(super) struct Hub {
     running: RwLock<Option<Running>>,
     stopping: AtomicBool,
     started_ms: u64,
-    turn: AtomicUsize,
+    /// Locked last.
+    pub(super) turns: Mutex<Turns>,
 }
 
 /// One count for all brokers of the process, so that a session id names one session in all of them.
@@ -58,7 +60,7 @@ impl Hub {
             running: RwLock::default(),
             stopping: AtomicBool::new(false),
             started_ms: now_ms(),
-            turn: AtomicUsize::new(0),
+            turns: Mutex::default(),
         }
     }
 
@@ -80,11 +82,6 @@ impl Hub {
     /// The subscriptions for writing. Never held over a call out or an await.
     pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whose turn it is in a group that shares a subscription.
-    pub(super) fn next_turn(&self) -> usize {
-        self.turn.fetch_add(1, Relaxed)
     }
 
     pub(super) fn running(&self) -> Option<Running> {

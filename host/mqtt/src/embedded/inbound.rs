@@ -5,13 +5,17 @@
 //! The decision travels to the second hook and to the router as the topic, behind a mark that no client can send.
 
 use super::hub::Hub;
+use super::line::Handed;
 use super::live::Live;
 use super::{convert, policy};
 use crate::events::InboundVerdict;
+use rmqtt::codec::types::QoS;
 use rmqtt::codec::v5::PublishAckReason;
+use rmqtt::session::{Session, SessionState};
 use rmqtt::types::{From as Origin, Publish, PublishAclResult, PublishResult};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// Begins a topic that says what was decided. It is a control character, which [`policy::is_name`] refuses.
 const MARK: char = '\u{1}';
@@ -39,7 +43,13 @@ pub(super) fn verdict_of(topic: &str) -> Option<PublishAclResult> {
 }
 
 /// Decides about a message. None: it is routed as it is.
-pub(super) async fn decide(hub: &Hub, live: &Arc<Live>, from: &Origin, publish: &Publish) -> Option<Publish> {
+pub(super) async fn decide(
+    hub: &Arc<Hub>,
+    session: &Session,
+    live: &Arc<Live>,
+    from: &Origin,
+    publish: &Publish,
+) -> Option<Publish> {
     let topic: &str = publish.topic.as_ref();
     let limits = &hub.options;
     if hub.is_stopping() && !from.is_custom() {
@@ -53,11 +63,56 @@ pub(super) async fn decide(hub: &Hub, live: &Arc<Live>, from: &Origin, publish: 
         return Some(refuse(hub, live, publish, "policy", NOT_AUTHORIZED));
     }
     hub.counters.inbound();
-    match hub.events.inbound(live.current(), convert::message(publish)).await {
+    let (events, current, message) = (hub.events.clone(), live.current(), convert::message(publish));
+    if publish.qos != QoS::AtMostOnce {
+        live.line.clear().await;
+        return judge(hub, live, publish, events.inbound(current, message).await);
+    }
+    let bytes = publish.topic.len() + publish.payload.len();
+    let verdict = async move { events.inbound(current, message).await };
+    let later = Later {
+        hub: hub.clone(),
+        live: live.clone(),
+        from: from.clone(),
+        retained_for: publish.retain.then(|| session.fitter.message_expiry_interval(publish)),
+        publish: publish.clone(),
+    };
+    match live.line.hand_over(bytes, verdict, |verdict| later.go_on(verdict)).await {
+        Handed::Now(verdict) => judge(hub, live, publish, verdict),
+        Handed::Later => Some(marked(publish, 0)),
+    }
+}
+
+/// What a verdict makes of a message. None: it is routed as it is.
+fn judge(hub: &Hub, live: &Live, publish: &Publish, verdict: InboundVerdict) -> Option<Publish> {
+    match verdict {
         InboundVerdict::Accept => Some(marked(publish, 0)),
-        InboundVerdict::Route if policy::is_routable(topic) => None,
+        InboundVerdict::Route if policy::is_routable(publish.topic.as_ref()) => None,
         InboundVerdict::Route => Some(refuse(hub, live, publish, "topic", TOPIC_NAME_INVALID)),
         InboundVerdict::Refuse(code) => Some(refuse(hub, live, publish, "daemon", code.max(0x80))),
+    }
+}
+
+/// A message for which the library did not wait.
+struct Later {
+    hub: Arc<Hub>,
+    live: Arc<Live>,
+    from: Origin,
+    publish: Publish,
+    retained_for: Option<Duration>,
+}
+
+impl Later {
+    /// Does what the library would have done.
+    async fn go_on(self, verdict: InboundVerdict) {
+        let Self { hub, live, from, publish, retained_for } = self;
+        if judge(&hub, &live, &publish, verdict).is_some() {
+            return;
+        }
+        let Some(running) = hub.running() else { return };
+        if let Err(error) = SessionState::forwards(&running.scx, from, publish, false, retained_for).await {
+            tracing::warn!(client = %live.session.client_id, %error, "a message of a client is not routed");
+        }
     }
 }
 

@@ -228,6 +228,7 @@ pub(super) async fn keep(hub: &Hub, live: &Live) {
 pub(super) async fn ended(hub: &Hub, session: &Session, reason: &Reason) {
     let Some(live) = live_of(session).await else { return };
     empty_queues(session).await;
+    live.line.clear().await;
     let reason = live.ended_for().unwrap_or_else(|| close_reason(reason));
     let disconnect = session.disconnect().await.unwrap_or(None);
     let expiry_s = if live.expiry_s == 0 && live.session.protocol_level < 5 {

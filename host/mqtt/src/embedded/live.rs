@@ -1,13 +1,14 @@
 //! One connected session.
 
 use super::held::Held;
+use super::line::Line;
 use super::outstanding::{NotTaken, Outstanding, Waiting};
 use super::{filters, policy};
 use crate::broker::DeliveryToken;
 use crate::events::{CloseReason, KeptSubscription};
 use dragoman_core::{Policy, Session, Subscription, topic};
 use rmqtt::types::Id;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -35,12 +36,16 @@ pub(super) struct Live {
     pub(super) expiry_s: u64,
     /// Publishes that were refused, for a log that does not repeat itself.
     pub(super) refused: AtomicU64,
+    /// Its QoS 0 messages on their way to the daemon.
+    pub(super) line: Line,
     current: RwLock<Current>,
     held: Mutex<Held>,
     has_muted: AtomicBool,
     /// Held while what the policy subscribes for it is put into the index or taken out.
     pub(super) changes: Mutex<()>,
     waiting: Mutex<Waiting>,
+    /// Messages of clients that wait for it.
+    routed: AtomicUsize,
     ended_for: Mutex<Option<CloseReason>>,
 }
 
@@ -60,6 +65,8 @@ impl Live {
             max_packet_bytes,
             expiry_s,
             refused: AtomicU64::new(0),
+            line: Line::new(),
+            routed: AtomicUsize::new(0),
             current: RwLock::new(Current { session: session.clone(), policy: Arc::new(policy) }),
             session,
             has_muted: AtomicBool::new(held.has_muted()),
@@ -152,6 +159,17 @@ impl Live {
 
     pub(super) fn unsubscribed(&self, name: &str, share: Option<&str>) {
         lock(&self.held).remove(filters::asked(name), share);
+    }
+
+    /// Counts a message of a client that is to wait for it. False: there are too many.
+    pub(super) fn join_routed(&self, most: usize) -> bool {
+        self.routed.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1)).is_ok()
+    }
+
+    /// Such a message waits no more. One of before its connection is not counted, so the count may run low.
+    pub(super) fn leave_routed(&self) {
+        // An error says that it is 0.
+        let _ = self.routed.fetch_update(Relaxed, Relaxed, |now| now.checked_sub(1));
     }
 
     /// Remembers why the host ends it; the first reason stays.

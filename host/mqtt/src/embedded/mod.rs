@@ -11,6 +11,7 @@ mod hub;
 mod inbound;
 mod index;
 mod lifecycle;
+mod line;
 mod live;
 mod outstanding;
 mod policy;

@@ -7,6 +7,7 @@
 
 use super::hub::Hub;
 use super::index::Relation;
+use super::live::lock;
 use super::{filters, inbound};
 use async_trait::async_trait;
 use rmqtt::Result;
@@ -31,11 +32,34 @@ impl OnceRouter {
     }
 }
 
+/// Dialect, group and served filter.
+type Group = (String, SharedGroup, TopicFilter);
+
+/// Whose turn it is in the groups that share a subscription.
+#[derive(Default)]
+pub(super) struct Turns(std::collections::HashMap<Group, usize>);
+
+impl Turns {
+    /// Groups that are remembered. Past it all begin again with any member.
+    const MOST: usize = 10_000;
+
+    fn next(&mut self, group: Group, members: usize) -> usize {
+        if members < 2 {
+            return 0;
+        }
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
+        }
+        let turn = self.0.entry(group).or_default();
+        *turn = turn.wrapping_add(1);
+        *turn % members
+    }
+}
+
 #[derive(Default)]
 struct Picked {
     one_each: HashMap<ClientId, SubRelation>,
-    /// By dialect, group and served filter.
-    groups: HashMap<(String, SharedGroup, TopicFilter), Vec<(ClientId, SubscriptionOptions)>>,
+    groups: HashMap<Group, Vec<(ClientId, SubscriptionOptions)>>,
 }
 
 impl Picked {
@@ -75,15 +99,16 @@ pub(super) fn recipients(hub: &Hub, from: Option<&Id>, topic: &str) -> SubRelati
         }
     });
     let mut list: SubRelations = picked.one_each.into_values().collect();
-    for ((_, _, filter), members) in picked.groups {
-        let online: Vec<_> =
-            members.iter().filter(|(client, _)| tables.by_client.contains_key::<str>(client.as_ref())).collect();
-        let turn = hub.next_turn();
-        let chosen = match online.len() {
-            0 => members.get(turn % members.len().max(1)),
-            many => online.get(turn % many).copied(),
-        };
-        list.extend(chosen.map(|(client, options)| (filter, client.clone(), options.clone(), None, None)));
+    for (group, mut members) in picked.groups {
+        let is_online = |client: &ClientId| tables.by_client.contains_key::<str>(client.as_ref());
+        if members.iter().any(|(client, _)| is_online(client)) {
+            members.retain(|(client, _)| is_online(client));
+        }
+        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let filter = group.2.clone();
+        let turn = lock(&hub.turns).next(group, members.len());
+        let chosen = members.into_iter().nth(turn);
+        list.extend(chosen.map(|(client, options)| (filter, client, options, None, None)));
     }
     list
 }

@@ -39,7 +39,7 @@ pub struct Daemon {
     admit: Box<Admit>,
     judge: Box<Judge>,
     subscribing: Box<Grants>,
-    /// One permit lets one message through; none means that all pass.
+    /// One permit lets one message through; none means that all pass. Topics that begin with `free` need none.
     gate: Option<Arc<Semaphore>>,
     /// The same for sessions that open.
     open_gate: Option<Arc<Semaphore>>,
@@ -64,8 +64,9 @@ impl BrokerEvents for Daemon {
     }
     async fn inbound(&self, session: Arc<Session>, message: Message) -> InboundVerdict {
         let verdict = (self.judge)(&message);
+        let is_free = message.topic.starts_with("free");
         self.note(Heard::Inbound(session, message));
-        if let Some(gate) = &self.gate {
+        if let Some(gate) = self.gate.as_ref().filter(|_| !is_free) {
             gate.acquire().await.unwrap().forget();
         }
         verdict
