@@ -48,17 +48,19 @@ impl Gateway {
         if session.dialect.as_ref() != Some(plugin.name()) {
             return InboundVerdict::Refuse(NOT_AUTHORIZED);
         }
-        if self.engine.has_room().await.is_err() {
-            return InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC);
-        }
-        let acknowledged = message.qos > 0;
+        let (is_application, acknowledged) = (by_application.is_some(), message.qos > 0);
         let turn = Turn::of(&session);
         let this = self.clone();
-        let heard = match by_application.is_some() {
-            true => self.calls.run(turn, async move { this.hear_application(&plugin, &session, &message).await }).await,
-            false => self.calls.run(turn, async move { this.hear_device(&plugin, &session, &message).await }).await,
-        };
-        match heard.unwrap_or(Err(IMPLEMENTATION_SPECIFIC)) {
+        // Nothing is waited for before the turn is taken: the broker hands a client's next message of QoS 0 over without
+        // waiting for this one, and they keep their order by their turns.
+        let heard = self.calls.run(turn, async move {
+            this.engine.has_room().await.map_err(|_| IMPLEMENTATION_SPECIFIC)?;
+            match is_application {
+                true => this.hear_application(&plugin, &session, &message).await,
+                false => this.hear_device(&plugin, &session, &message).await,
+            }
+        });
+        match heard.await.unwrap_or(Err(IMPLEMENTATION_SPECIFIC)) {
             Ok(Some(seq)) if acknowledged => match self.engine.committed(seq).await {
                 Ok(()) => InboundVerdict::Accept,
                 Err(_) => InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC),
