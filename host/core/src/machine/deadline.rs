@@ -10,21 +10,21 @@ use crate::intent::{DeviceId, ExecutionId};
 
 impl Machine {
     /// What has been due the longest, so many deadlines at most. Of one execution the end of the time to live goes
-    /// before the end of a step's.
+    /// before the end of a step's, or of a rest.
     pub(super) fn tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) -> Answer {
         for _ in 0..Self::TICK_MAX {
             let Some(id) = self.book.first_due(now_ms) else { break };
             let Some(record) = self.standing(&id) else { break };
             if now_ms >= record.deadline_ms {
                 self.time_out(now_ms, &id, effects);
-                // Whatever else of the device is past its time is due, too, and ends when it is counted here.
-                self.serve_within_time(now_ms, &record.device, effects);
             } else if record.phase == Phase::Waiting {
                 self.rest_is_over(&id);
-                self.serve_within_time(now_ms, &record.device, effects);
             } else {
                 self.resume(now_ms, &id, Reply::Silence, Event::Silence, Line::default(), effects);
+                continue;
             }
+            // Whatever else of the device is past its time is due, too, and ends when it is counted here.
+            self.serve_within_time(now_ms, &record.device, effects);
         }
         Answer::Taken
     }
