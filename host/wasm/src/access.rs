@@ -44,6 +44,9 @@ macro_rules! exports {
         pub(crate) enum Export { $($export,)* }
 
         impl Export {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$export,)*];
+
             /// Interface and function, as in `wit/exports.wit`.
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$export => $name,)* }
@@ -67,6 +70,9 @@ macro_rules! imports {
         pub(crate) enum Import { $($import,)* }
 
         impl Import {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$import,)*];
+
             /// Interface and function, as in `wit/imports.wit`.
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$import => $name,)* }
@@ -164,5 +170,53 @@ impl Export {
     /// Whether it belongs to a platform's application side, which sees only what it submitted itself.
     pub(crate) fn is_application_side(self) -> bool {
         self.side() == Side::Application
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Every function of the interfaces in a file of the contract. Methods of the resource count as its constructor.
+    fn functions(wit: &str) -> BTreeSet<String> {
+        let (mut interface, mut functions) = ("", BTreeSet::new());
+        for line in wit.lines().map(str::trim) {
+            if let Some(name) = line.strip_prefix("interface ") {
+                interface = name.trim_end_matches(" {");
+            } else if line.starts_with("resource ") || line.starts_with("constructor(") {
+                functions.insert(format!("{interface}.submission"));
+            } else if let Some((name, _)) = line.split_once(": func(") {
+                functions.insert(format!("{interface}.{name}"));
+            }
+        }
+        let methods =
+            ["alias", "idempotency-key", "context", "label", "ttl", "succeeds-at", "when-away", "queue", "attempts"];
+        functions.retain(|name| !methods.iter().any(|method| *name == format!("executions.{method}")));
+        functions
+    }
+
+    #[test]
+    fn the_table_holds_every_function_of_the_contract() {
+        let imports = functions(include_str!("../../../wit/imports.wit"));
+        let known: BTreeSet<_> = Import::ALL.iter().map(|import| import.name().to_owned()).collect();
+        assert_eq!(known, imports);
+        let exports = functions(include_str!("../../../wit/exports.wit"));
+        let known: BTreeSet<_> = Export::ALL.iter().map(|export| export.name().to_owned()).collect();
+        assert_eq!(known, exports);
+    }
+
+    #[test]
+    fn who_submits_waits_and_what_is_pure_asks_nothing() {
+        for export in Export::ALL {
+            let submits = export.allows(Access::Submit);
+            let waits = matches!(export, Export::HandleRequest | Export::TopicsMessage | Export::Answered);
+            assert_eq!(submits, waits, "{export:?}");
+            assert_eq!(export.allows(Access::Ask), submits && *export != Export::Answered, "{export:?}");
+            assert!(!submits || export.allows(Access::Write), "{export:?}");
+            let pure = export.name().starts_with("handler.") || export.name().starts_with("decoder.");
+            assert_eq!(pure, export.allows(Access::Own) && !export.allows(Access::Read), "{export:?}");
+        }
+        assert!(!Export::Describe.allows(Access::Own));
     }
 }

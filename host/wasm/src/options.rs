@@ -18,7 +18,7 @@ pub struct RuntimeOptions {
     /// Linear memory of one instance, all its memories together, in bytes. Default 64 MiB.
     pub memory_max_bytes: usize,
     /// Time of one call in milliseconds, without the time that the host needs to answer what the plugin asks. Default
-    /// 100.
+    /// 250.
     pub deadline_ms: u64,
     /// Time that the host may need in one call to answer what the plugin asks, in milliseconds. Default 10 000.
     pub host_time_ms: u64,
@@ -56,7 +56,7 @@ impl Default for RuntimeOptions {
             waiting_max: 1024,
             wait_ms: 2000,
             memory_max_bytes: 64 << 20,
-            deadline_ms: 100,
+            deadline_ms: 250,
             host_time_ms: 10_000,
             load_deadline_ms: 5000,
             file_max_bytes: 64 << 20,

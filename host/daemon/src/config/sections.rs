@@ -73,7 +73,7 @@ pub(super) fn defaults(folder: &Path) -> Config {
             folder: folder.join("plugins"),
             instances_max: 64,
             memory_max_bytes: 67_108_864,
-            deadline_ms: 1_000,
+            deadline_ms: 250,
             log_bytes_max: 16_384,
             writes_max_bytes: 16_777_216,
             host_calls_max: 1_000,

@@ -63,7 +63,7 @@ pub(crate) struct PluginsConfig {
     pub(crate) instances_max: u32,
     /// Linear memory of one instance. Default 67 108 864.
     pub(crate) memory_max_bytes: usize,
-    /// Time of one call, its waits for the host included. Default 1 000.
+    /// Time of one call, without the time that the gateway needs to answer what the plugin asks. Default 250.
     pub(crate) deadline_ms: u64,
     /// Log text of one call; what exceeds it is counted, not kept. Default 16 384.
     pub(crate) log_bytes_max: usize,

@@ -74,14 +74,19 @@ pub(super) fn verify(key: &Secret, token: &[u8]) -> Result<String, Told> {
     let (signed, signature) = token.rsplit_once('.').ok_or(malformed)?;
     let (header, claims) = signed.split_once('.').ok_or(malformed)?;
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed);
-    let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| "its header is not that of HS256")?;
-    let typed = header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
-    if header.alg != "HS256" || !typed {
+    if !is_hs256(&decode(header)?) {
         return Err("its header is not that of HS256");
     }
     // Compares in constant time.
     mac(key, signed)?.verify_slice(&decode(signature)?).map_err(|_| "its signature does not fit")?;
     String::from_utf8(decode(claims)?).map_err(|_| malformed)
+}
+
+fn is_hs256(header: &[u8]) -> bool {
+    // A list of the members' values would be read as a header too.
+    let object = header.trim_ascii_start().starts_with(b"{");
+    let header = serde_json::from_slice::<Header>(header).ok().filter(|_| object);
+    header.is_some_and(|Header { alg, typ }| alg == "HS256" && typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT")))
 }
 
 fn mac(key: &Secret, signed: &str) -> Result<Hmac<Sha256>, Told> {
@@ -100,4 +105,112 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
         _ => None,
     });
     pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    /// A token with any header, signed correctly with the key of these tests.
+    fn token(header: &str, claims: &str) -> String {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature = mac(&secret("key"), &signed).unwrap().finalize().into_bytes();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn check(token: &str) -> Result<String, Told> {
+        verify(&secret("key"), token.as_bytes())
+    }
+
+    #[test]
+    fn a_secret_is_read_as_bytes_digits_or_base64() {
+        let read = |text: &str, read_as| key(&secret(text), read_as).map(|key| key.expose().to_vec());
+        assert_eq!(read("devicehive", ReadAs::Base64), Ok(vec![0x75, 0xeb, 0xe2, 0x71, 0xe8, 0x62]));
+        assert_eq!(read("YQ==", ReadAs::Base64), Ok(b"a".to_vec()));
+        assert_eq!(read("0aff", ReadAs::Hex), Ok(vec![0x0a, 0xff]));
+        assert_eq!(read("x", ReadAs::Raw), Ok(b"x".to_vec()));
+        for (text, read_as) in [
+            ("", ReadAs::Raw),
+            ("", ReadAs::Hex),
+            ("abc", ReadAs::Base64),
+            ("a_c=", ReadAs::Base64),
+            ("abc", ReadAs::Hex),
+            ("0AFF", ReadAs::Hex),
+        ] {
+            assert!(read(text, read_as).is_err(), "{text} {read_as:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_token_is_verified() {
+        // The example of RFC 7519's best known debugger.
+        let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxN\
+                     TE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c";
+        let claims = r#"{"sub":"1234567890","name":"John Doe","iat":1516239022}"#;
+        assert_eq!(verify(&secret("your-256-bit-secret"), token.as_bytes()).as_deref(), Ok(claims));
+        let written = sign(&secret("k"), claims).unwrap();
+        assert!(written.starts_with("eyJhbGciOiJIUzI1NiJ9."), "the header is as the platforms write it");
+        assert_eq!(verify(&secret("k"), written.as_bytes()).as_deref(), Ok(claims));
+    }
+
+    #[test]
+    fn every_header_but_that_of_hs256_is_refused_though_the_signature_fits() {
+        for good in [r#"{"alg":"HS256"}"#, r#"{"typ":"JWT","alg":"HS256"}"#, r#" {"alg":"HS256", "typ":"jwt"}"#] {
+            assert_eq!(check(&token(good, "{}")), Ok("{}".into()), "{good}");
+        }
+        for bad in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"None"}"#,
+            r#"{"alg":"RS256"}"#,
+            r#"{"alg":"HS512"}"#,
+            r#"{"alg":"hs256"}"#,
+            r#"{"typ":"JWT"}"#,
+            r#"{"alg":"HS256","typ":"JWE"}"#,
+            r#"{"alg":"HS256","kid":"k"}"#,
+            r#"{"alg":"HS256","crit":["x"]}"#,
+            r#"{"alg":"HS256","alg":"HS256"}"#,
+            r#"["HS256",null]"#,
+            r#"{"alg":"HS256"}x"#,
+            "",
+        ] {
+            assert_eq!(check(&token(bad, "{}")), Err("its header is not that of HS256"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_touched_is_refused() {
+        let good = token(HEADER, r#"{"user":1}"#);
+        let (signed, signature) = good.rsplit_once('.').unwrap();
+        let (header, _) = signed.split_once('.').unwrap();
+        let other = URL_SAFE_NO_PAD.encode(r#"{"user":2}"#);
+        let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
+        for bad in [
+            format!("{header}.{other}.{signature}"),
+            format!("{signed}."),
+            signed.to_owned(),
+            format!("{unsigned}.{other}."),
+            format!("{good}x"),
+            format!("{good}="),
+            format!("{good}."),
+            format!("{good} "),
+            format!(" {good}"),
+            format!("{good}.{good}"),
+            format!("{signed}.{}", &signature[..signature.len() - 2]),
+            good.to_uppercase(),
+            String::new(),
+            "..".into(),
+        ] {
+            assert!(check(&bad).is_err(), "{bad}");
+        }
+        assert!(verify(&secret("other"), good.as_bytes()).is_err());
+        assert!(verify(&secret("key"), b"\xff.\xff.\xff").is_err());
+        let long = token(HEADER, &format!("\"{}\"", "x".repeat(TOKEN_MAX_BYTES)));
+        assert_eq!(check(&long), Err("the token is longer than 8 KiB"));
+        assert_eq!(sign(&secret("key"), &"x".repeat(TOKEN_MAX_BYTES)), Err("the token would be longer than 8 KiB"));
+        assert_eq!(check(&good), Ok(r#"{"user":1}"#.into()));
+    }
 }

@@ -114,6 +114,29 @@ async fn a_file_that_does_not_fit_is_refused_with_what_would_mend_it() {
             format!("does not fit dragoman:gateway@0.1.0-draft: it called `host.new-id`, which is not allowed there; {rebuild}"),
         ),
         (
+            "oa-bad-application-topic.wasm",
+            version("apps/scripted/#", "apps/script#d/#"),
+            "claims the application topic `apps/script#d/#`, but ".into(),
+        ),
+        (
+            "ob-half-a-role.wasm",
+            version("on-transitions", "on-transitionz"),
+            format!("does not fit dragoman:gateway@0.1.0-draft: instance export \
+                     `dragoman:gateway/notifications@0.1.0-draft` does not have export `on-transitions`; {rebuild}"),
+        ),
+        (
+            "oc-untold.wasm",
+            version("gateway/notifications@", "gateway/notificationz@"),
+            "describes what it wants to be told but does not export `notifications`; export it or drop the attributes"
+                .into(),
+        ),
+        (
+            "od-window.wasm",
+            version("acme.own-attributes=anything-at-all", "device.window=later                "),
+            "describes the attribute `device.window` as `later`, but it must be `accepted`, `sent`, `acked` or `ended`"
+                .into(),
+        ),
+        (
             "p-compiled.cwasm",
             good.clone(),
             "is compiled code, which is never loaded from here; drop the .wasm it was made from".into(),
@@ -215,6 +238,27 @@ async fn of_two_that_want_the_same_the_first_serves_until_it_goes() {
             "c-topic.wasm (plugin `secondly`) claims the device topic `scripted/up/#`, which `scripted/+/up` overlaps of \
              plugin `scripted` in scripted.wasm, which was loaded first; take the claim out of one of them or remove \
              one of the files",
+        ),
+        (
+            "d-application-topic.wasm",
+            with(second(), &[("apps/secondly/#", "apps/scripted/x")]),
+            "d-application-topic.wasm (plugin `secondly`) claims the application topic `apps/scripted/x`, which \
+             `apps/scripted/#` overlaps of plugin `scripted` in scripted.wasm, which was loaded first; take the claim out \
+             of one of them or remove one of the files",
+        ),
+        (
+            "e-device-topic.wasm",
+            with(second(), &[("secondly/+/up", "apps/scripted")]),
+            "e-device-topic.wasm (plugin `secondly`) claims the device topic `apps/scripted`, which `apps/scripted/#` \
+             overlaps of plugin `scripted` in scripted.wasm, which was loaded first; take the claim out of one of them \
+             or remove one of the files",
+        ),
+        (
+            "f-both.wasm",
+            with(second(), &[("apps/secondly/#", "scripted/xxx/up")]),
+            "f-both.wasm (plugin `secondly`) claims the application topic `scripted/xxx/up`, which `scripted/+/up` \
+             overlaps of plugin `scripted` in scripted.wasm, which was loaded first; take the claim out of one of them \
+             or remove one of the files",
         ),
     ] {
         let catalog = world.put(file, &wasm).await;

@@ -3,8 +3,8 @@
 use crate::world::session;
 use async_trait::async_trait;
 use dragoman_core::{
-    Attributes, Correlation, DeviceId, Execution, ExecutionId, Intent, Invocation, Options, Owner, Phase, Place,
-    SessionId, Stage, State, WhenAway,
+    Attributes, Correlation, DeviceId, Execution, ExecutionId, Intent, Invocation, Json, Options, Owner, Phase, Place,
+    Session, SessionId, Stage, State, Subscription, WhenAway,
 };
 use dragoman_wasm::{
     CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, Page, Presented, ReadError, Secret,
@@ -85,12 +85,9 @@ pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Executio
             queue: "main-queue".into(),
             window: Stage::Ended,
             device_window: Stage::Accepted,
-            device_window: Stage::Accepted,
             queue_limit: 20,
             overflow: dragoman_core::Overflow::DropOldest,
             attempts: 1,
-            backoff_ms: 0,
-            failed_to: dragoman_core::Place::Head,
             backoff_ms: 0,
             failed_to: Place::Tail,
         },
@@ -113,18 +110,12 @@ pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Executio
         closed: Vec::new(),
         queue_position: 1,
         not_before_ms: None,
-        failed: 0,
-        closed: Vec::new(),
-        queue_position: 1,
-        not_before_ms: None,
         frames: Vec::new(),
         handler_state: None,
         reply_within_ms: None,
         step_deadline_ms: None,
         correlations: Vec::new(),
         receipts_missing: 0,
-        answerable: true,
-        delivered_only: false,
         answerable: true,
         delivered_only: false,
         outcome: None,

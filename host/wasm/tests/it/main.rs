@@ -2,13 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod access;
+mod answers;
 mod calls;
+mod documents;
+mod executions;
 mod faults;
 mod folder;
 mod guests;
 mod handler;
 mod host;
+mod host_time;
 mod instances;
+mod leaving;
 mod reads;
+mod registry;
+mod sessions;
+mod tokens;
+mod told;
 mod watching;
 mod world;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod harm;
+mod imports;
 mod script;
 
 wit_bindgen::generate!({ world: "dialect", path: "../../../../../wit" });

@@ -5,7 +5,7 @@ use crate::dragoman::gateway::types::{
 };
 use crate::dragoman::gateway::{credentials, devices, executions, host};
 use crate::exports::dragoman::gateway::northbound::Request;
-use crate::harm;
+use crate::{harm, imports};
 
 /// What each line came to, and the last line that says how to answer.
 type Run = (Vec<String>, Vec<String>);
@@ -78,15 +78,16 @@ pub(crate) fn run(script: &str, request: Option<&Request>) -> Result<Run, Error>
                 }])
                 .map(|fits| fits.to_string()),
             )),
-            ["error", text] => return Err(Error::Conflict(text.to_string())),
             ["harm", what @ ..] => said.push(harm::run(what)),
+            ["error", text] => return Err(Error::Conflict(text.to_string())),
+            _ if imports::run(&words, &rest, &mut said) => {}
             _ => ending = words.iter().map(ToString::to_string).collect(),
         }
     }
     Ok((said, ending))
 }
 
-fn submission(device: &str, options: &[&str]) -> executions::Submission {
+pub(crate) fn submission(device: &str, options: &[&str]) -> executions::Submission {
     let intent = match options.first() {
         Some(&"bytes") => Intent::Deliver(Delivery {
             name: None,
@@ -119,7 +120,7 @@ fn submission(device: &str, options: &[&str]) -> executions::Submission {
     made
 }
 
-fn invoke(params: &str) -> Intent {
+pub(crate) fn invoke(params: &str) -> Intent {
     Intent::Invoke(Invocation { service: None, action: "act".into(), params: params.into() })
 }
 
@@ -132,7 +133,7 @@ fn tell(reporter: &str, key: &str, report: &executions::Report) -> String {
     unit(executions::tell(&about, report, &vec![("a".into(), "b".into())]))
 }
 
-fn selection(device: &str) -> executions::Selection {
+pub(crate) fn selection(device: &str) -> executions::Selection {
     executions::Selection {
         device: (device != "-").then(|| device.to_string()),
         states: Vec::new(),
@@ -158,10 +159,10 @@ pub(crate) fn execution(execution: &Execution) -> String {
     format!("{}:{:?}:{}:{context}", execution.id, execution.state, execution.attempt)
 }
 
-fn unit(result: Result<(), Error>) -> String {
+pub(crate) fn unit(result: Result<(), Error>) -> String {
     answer(result.map(|()| "ok".into()))
 }
 
-fn answer(result: Result<String, Error>) -> String {
+pub(crate) fn answer(result: Result<String, Error>) -> String {
     result.unwrap_or_else(|error| format!("{error:?}"))
 }

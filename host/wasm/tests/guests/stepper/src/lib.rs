@@ -3,9 +3,7 @@
 wit_bindgen::generate!({ world: "command-handler", path: "../../../../../wit" });
 
 use dragoman::gateway::host;
-use dragoman::gateway::types::{
-    Decoded, Delivery, Device, Error, Intent, Invocation, Outcome, Payload, Reason, Stage,
-};
+use dragoman::gateway::types::{Decoded, Delivery, Device, Error, Intent, Invocation, Outcome, Payload, Reason, Stage};
 use exports::dragoman::gateway::{decoder, handler, plugin};
 use handler::{Command, Plan, Reply, Step};
 
