@@ -42,7 +42,7 @@ impl Firmware for ConnioFirmware {
         let prefix = format!("{}/data/in/devices/{}/properties/", self.brand, self.device_id);
         let property = topic.strip_prefix(&prefix)?;
         let value: Value = serde_json::from_slice(payload).ok()?;
-        let command = Command { action: property.to_owned(), params: json!({ "value": value }) };
+        let command = Command { action: "set".to_owned(), params: json!({ property: value }) };
         let points = match model.carry_out(&command)? {
             Verdict::Succeeded(_) => json!([{ "prop": property, "v": value }, { "prop": "result", "v": "ok" }]),
             Verdict::Failed { .. } => json!([{ "prop": "result", "v": "failed" }]),

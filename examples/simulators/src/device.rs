@@ -1,7 +1,10 @@
 //! The connection of one simulated device: keeps it up, hands messages to the firmware, sends what it answers.
 
 use crate::model::{Behaviour, Model};
-use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS};
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS, SubscribeReasonCode,
+};
+use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -54,7 +57,7 @@ pub trait Firmware: Send + Sync + 'static {
 pub enum DeviceEvent {
     /// It is connected and every subscription is confirmed.
     Ready,
-    /// The broker refused the login; the device gives up.
+    /// The broker refused the login or a subscription; the device gives up.
     Refused(String),
     /// The connection is lost; the device tries again.
     Lost(String),
@@ -67,14 +70,28 @@ pub enum DeviceEvent {
     },
     /// It answered.
     Answered(Publish),
+    /// What it was set to, after a command that changed it.
+    Has(Map<String, Value>),
 }
 
 /// A running device. Dropping it cuts the connection without a DISCONNECT, as a power loss does.
 pub struct Device {
-    events: mpsc::UnboundedReceiver<DeviceEvent>,
-    model: Arc<Mutex<Model>>,
-    client: AsyncClient,
+    pub(crate) events: mpsc::UnboundedReceiver<DeviceEvent>,
+    pub(crate) link: Arc<Link>,
     task: JoinHandle<()>,
+}
+
+/// What the connection and the owner of a device share.
+pub(crate) struct Link {
+    client: AsyncClient,
+    state: Mutex<State>,
+    tell: mpsc::UnboundedSender<DeviceEvent>,
+}
+
+struct State {
+    model: Model,
+    /// Answers that the device keeps to itself for now.
+    withheld: Vec<Publish>,
 }
 
 impl Device {
@@ -92,10 +109,11 @@ impl Device {
         network.set_tcp_nodelay(true);
         connection.set_network_options(network);
         let (tell, events) = mpsc::unbounded_channel();
-        let model = Arc::new(Mutex::new(Model::new(behaviour)));
-        let runner = Runner { firmware, client: client.clone(), model: model.clone(), tell, confirmations_missing: 0 };
+        let state = Mutex::new(State { model: Model::new(behaviour), withheld: Vec::new() });
+        let link = Arc::new(Link { client, state, tell });
+        let runner = Runner { firmware, link: link.clone(), confirmations_missing: 0 };
         let task = tokio::spawn(runner.run(connection));
-        Self { events, model, client, task }
+        Self { events, link, task }
     }
 
     /// The next thing that happens; none once the device gave up.
@@ -103,9 +121,9 @@ impl Device {
         self.events.recv().await
     }
 
-    /// Treats commands differently from now on.
+    /// Treats commands differently from now on, and gives the answers that it withheld.
     pub fn behave(&self, behaviour: Behaviour) {
-        lock(&self.model).behave(behaviour);
+        self.link.behave(behaviour);
     }
 
     /// Sends a message that nobody asked for.
@@ -113,7 +131,7 @@ impl Device {
     /// # Errors
     /// When the device gave up.
     pub async fn publish(&self, topic: &str, payload: impl Into<Vec<u8>>) -> anyhow::Result<()> {
-        self.client.publish(topic, QoS::AtLeastOnce, false, payload).await?;
+        self.link.client.publish(topic, QoS::AtLeastOnce, false, payload).await?;
         Ok(())
     }
 }
@@ -124,63 +142,32 @@ impl Drop for Device {
     }
 }
 
-struct Runner<F> {
-    firmware: F,
-    client: AsyncClient,
-    model: Arc<Mutex<Model>>,
-    tell: mpsc::UnboundedSender<DeviceEvent>,
-    confirmations_missing: usize,
-}
-
-impl<F: Firmware> Runner<F> {
-    async fn run(mut self, mut connection: EventLoop) {
-        // A closed channel means that the device was dropped.
-        while !self.tell.is_closed() {
-            match connection.poll().await {
-                Ok(Event::Incoming(packet)) => self.on_packet(packet),
-                Ok(Event::Outgoing(_)) => {}
-                Err(ConnectionError::ConnectionRefused(code)) if code != ConnectReturnCode::ServiceUnavailable => {
-                    self.tell(DeviceEvent::Refused(format!("{code:?}")));
-                    return;
-                }
-                Err(error) => {
-                    self.tell(DeviceEvent::Lost(error.to_string()));
-                    tokio::time::sleep(RECONNECT_PAUSE).await;
-                }
-            }
+impl Link {
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
+        let withheld = {
+            let mut state = self.state();
+            state.model.behave(behaviour);
+            if behaviour == Behaviour::Withhold { Vec::new() } else { std::mem::take(&mut state.withheld) }
+        };
+        for answer in withheld {
+            self.answer(answer);
         }
     }
 
-    fn on_packet(&mut self, packet: Packet) {
-        match packet {
-            Packet::ConnAck(_) => {
-                let filters = self.firmware.subscriptions();
-                self.confirmations_missing = filters.len();
-                for filter in filters {
-                    if let Err(error) = self.client.try_subscribe(filter, QoS::AtLeastOnce) {
-                        self.tell(DeviceEvent::Lost(error.to_string()));
-                    }
-                }
-                self.tell_if_ready();
-            }
-            Packet::SubAck(_) => {
-                self.confirmations_missing = self.confirmations_missing.saturating_sub(1);
-                self.tell_if_ready();
-            }
-            Packet::Publish(publish) => {
-                self.tell(DeviceEvent::Received { topic: publish.topic.clone(), payload: publish.payload.to_vec() });
-                let answer = self.firmware.receive(&mut lock(&self.model), &publish.topic, &publish.payload);
-                if let Some(answer) = answer {
-                    self.answer(answer);
-                }
-            }
-            _ => {}
+    fn receive(&self, firmware: &impl Firmware, topic: &str, payload: &[u8]) {
+        let mut state = self.state();
+        let before = state.model.values().clone();
+        let mut answer = firmware.receive(&mut state.model, topic, payload);
+        let after = state.model.values().clone();
+        if state.model.behaviour() == Behaviour::Withhold {
+            state.withheld.extend(answer.take());
         }
-    }
-
-    fn tell_if_ready(&self) {
-        if self.confirmations_missing == 0 {
-            self.tell(DeviceEvent::Ready);
+        drop(state);
+        if after != before {
+            self.tell(DeviceEvent::Has(after));
+        }
+        if let Some(answer) = answer {
+            self.answer(answer);
         }
     }
 
@@ -195,8 +182,75 @@ impl<F: Firmware> Runner<F> {
         // Nobody listens any more: the loop ends at its next turn.
         let _ = self.tell.send(event);
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn lock(model: &Mutex<Model>) -> MutexGuard<'_, Model> {
-    model.lock().unwrap_or_else(PoisonError::into_inner)
+struct Runner<F> {
+    firmware: F,
+    link: Arc<Link>,
+    confirmations_missing: usize,
+}
+
+impl<F: Firmware> Runner<F> {
+    async fn run(mut self, mut connection: EventLoop) {
+        // A closed channel means that the device was dropped.
+        while !self.link.tell.is_closed() {
+            match connection.poll().await {
+                Ok(Event::Incoming(packet)) => {
+                    if let Err(refused) = self.on_packet(packet) {
+                        self.link.tell(DeviceEvent::Refused(refused));
+                        return;
+                    }
+                }
+                Ok(Event::Outgoing(_)) => {}
+                Err(ConnectionError::ConnectionRefused(code)) if code != ConnectReturnCode::ServiceUnavailable => {
+                    self.link.tell(DeviceEvent::Refused(format!("{code:?}")));
+                    return;
+                }
+                Err(error) => {
+                    self.link.tell(DeviceEvent::Lost(error.to_string()));
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// An error says what the broker refused.
+    fn on_packet(&mut self, packet: Packet) -> Result<(), String> {
+        match packet {
+            Packet::ConnAck(_) => {
+                let filters = self.firmware.subscriptions();
+                self.confirmations_missing = filters.len();
+                for filter in filters {
+                    if let Err(error) = self.link.client.try_subscribe(filter, QoS::AtLeastOnce) {
+                        self.link.tell(DeviceEvent::Lost(error.to_string()));
+                    }
+                }
+                self.tell_if_ready();
+            }
+            Packet::SubAck(ack) => {
+                if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    return Err("a subscription of the device".to_owned());
+                }
+                self.confirmations_missing = self.confirmations_missing.saturating_sub(1);
+                self.tell_if_ready();
+            }
+            Packet::Publish(publish) => {
+                let (topic, payload) = (publish.topic, publish.payload.to_vec());
+                self.link.tell(DeviceEvent::Received { topic: topic.clone(), payload: payload.clone() });
+                self.link.receive(&self.firmware, &topic, &payload);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tell_if_ready(&self) {
+        if self.confirmations_missing == 0 {
+            self.link.tell(DeviceEvent::Ready);
+        }
+    }
 }

@@ -51,7 +51,10 @@ impl Firmware for HuaweiFirmware {
             return answer("commands", id, &command_response(model.carry_out(&command)?));
         }
         if let Some(id) = asked.strip_prefix("properties/set/") {
-            let command = Command { action: "setProperties".to_owned(), params: request.get("services")?.clone() };
+            let services = request.get("services")?.as_array()?.iter();
+            let properties = services.filter_map(|service| service.get("properties")?.as_object()).flatten();
+            let params = properties.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let command = Command { action: "setProperties".to_owned(), params: Value::Object(params) };
             return answer("properties/set", id, &set_response(&model.carry_out(&command)?));
         }
         let id = asked.strip_prefix("properties/get/")?;
@@ -97,7 +100,7 @@ pub fn utc_hour(now: SystemTime) -> String {
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms").
-fn civil_date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let day_of_era = shifted % 146_097;
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

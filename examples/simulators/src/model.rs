@@ -1,7 +1,7 @@
 //! What a simulated device does with a command, in no protocol's words.
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// How a device treats every command it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -14,6 +14,8 @@ pub enum Behaviour {
     Fail,
     /// Takes it and never answers.
     Silent,
+    /// Does it, and keeps the answer to itself until it behaves otherwise.
+    Withhold,
     /// A box with a lock: `unlock` with the pin 1234, `setLevel`, `getLevel`, `lock`. Setting a locked box is refused.
     Lockbox,
 }
@@ -53,12 +55,13 @@ pub enum Verdict {
 pub struct Model {
     behaviour: Behaviour,
     lockbox: Lockbox,
+    values: Map<String, Value>,
 }
 
 impl Model {
     /// A device that was just switched on. A lockbox starts locked and empty.
     pub fn new(behaviour: Behaviour) -> Self {
-        Self { behaviour, lockbox: Lockbox::default() }
+        Self { behaviour, lockbox: Lockbox::default(), values: Map::new() }
     }
 
     /// Treats commands differently from now on; what the device remembers stays.
@@ -66,16 +69,41 @@ impl Model {
         self.behaviour = behaviour;
     }
 
+    /// How it treats commands now.
+    pub fn behaviour(&self) -> Behaviour {
+        self.behaviour
+    }
+
+    /// What it was set to: every value that a command brought which it carried out.
+    pub fn values(&self) -> &Map<String, Value> {
+        &self.values
+    }
+
     /// Carries a command out. None: the device stays silent.
     pub fn carry_out(&mut self, command: &Command) -> Option<Verdict> {
         match self.behaviour {
-            Behaviour::Answer => Some(Verdict::Succeeded(result_of(command))),
+            Behaviour::Answer | Behaviour::Withhold => {
+                set(&mut self.values, &command.params);
+                Some(Verdict::Succeeded(result_of(command)))
+            }
             Behaviour::Refuse => {
                 Some(Verdict::Rejected { code: "not_now", text: "The device refuses to do this now." })
             }
             Behaviour::Fail => Some(Verdict::Failed { code: "motor_blocked", text: "The motor is blocked." }),
             Behaviour::Silent => None,
             Behaviour::Lockbox => Some(self.lockbox.carry_out(command)),
+        }
+    }
+}
+
+/// Values may stand below the name of a service, as some platforms group them.
+fn set(values: &mut Map<String, Value>, params: &Value) {
+    for (name, value) in params.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(_) => set(values, value),
+            _ => {
+                values.insert(name.clone(), value.clone());
+            }
         }
     }
 }
@@ -151,6 +179,22 @@ mod tests {
             (Behaviour::Silent, None),
         ] {
             assert_eq!(Model::new(behaviour).carry_out(&set), expected, "{behaviour:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_has_what_it_was_set_to_and_nothing_that_it_did_not_do() {
+        let mut model = Model::new(Behaviour::Answer);
+        for (behaviour, params, expected) in [
+            (Behaviour::Answer, json!({ "level": 1 }), json!({ "level": 1 })),
+            (Behaviour::Fail, json!({ "level": 2 }), json!({ "level": 1 })),
+            (Behaviour::Refuse, json!({ "level": 3 }), json!({ "level": 1 })),
+            (Behaviour::Silent, json!({ "level": 4 }), json!({ "level": 1 })),
+            (Behaviour::Withhold, json!({ "Lamp": { "level": 5 } }), json!({ "level": 5 })),
+        ] {
+            model.behave(behaviour);
+            model.carry_out(&command("set", params));
+            assert_eq!(Value::Object(model.values().clone()), expected, "{behaviour:?}");
         }
     }
 

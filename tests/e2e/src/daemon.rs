@@ -13,6 +13,8 @@ use tokio::process::{Child, Command};
 
 /// The first start compiles every plugin, perhaps beside other tests that do the same.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+/// Who is asked about a client of the embedded broker, in order. DeviceHive also takes clients without a user name.
+const DIALECTS: &str = r#"["huawei-iotda", "emqx-fleets", "connio", "the-things-stack", "chirpstack", "devicehive"]"#;
 /// Of the daemon's log, what is shown when a test fails.
 const LOG_LINES_SHOWN: usize = 60;
 
@@ -57,7 +59,7 @@ impl Daemon {
         // Tests share the processor with other tests, so a plugin call may take longer than the default of 100 ms.
         let template = format!(
             "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\nshutdown_grace_ms = 3000\n\n\
-             [mqtt]\nlisten = \"{mqtt}\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
+             [mqtt]\nlisten = \"{mqtt}\"\ndialects = {DIALECTS}\n\n\
              [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\n\n{extra}\n"
         );
         Self::start_from(template).await

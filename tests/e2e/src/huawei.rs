@@ -31,6 +31,16 @@ impl Huawei {
         http::send(request.header("content-type", "application/json").body(body)).await
     }
 
+    /// Sets properties of a service and waits for the answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn set(&self, device: &str, properties: &Value) -> anyhow::Result<Answer> {
+        let body = json!({ "services": [{ "service_id": "Test", "properties": properties }] });
+        let path = format!("{}/v5/iot/project/devices/{device}/properties", self.base);
+        http::send(self.client.put(path).header("x-auth-token", &self.token).json(&body)).await
+    }
+
     /// Sends a synchronous command and waits for its answer.
     ///
     /// # Errors

@@ -5,19 +5,30 @@
 //! poll with a time-out; none asserts on a pause.
 
 pub mod admin;
+pub mod connio;
 pub mod daemon;
+pub mod devicehive;
 pub mod devices;
 pub mod fleets;
 pub mod http;
 pub mod huawei;
+pub mod lamps;
 pub mod metrics;
+pub mod mqtt;
 pub mod paths;
+pub mod simulator;
+pub mod tokens;
+pub mod tts;
 pub mod wait;
 pub mod world;
 
 pub use admin::Admin;
+pub use connio::Connio;
 pub use daemon::Daemon;
+pub use devicehive::DeviceHive;
 pub use fleets::Fleets;
 pub use http::Answer;
 pub use huawei::Huawei;
+pub use simulator::Simulator;
+pub use tts::Tts;
 pub use world::World;

@@ -19,6 +19,17 @@ pub fn daemon() -> anyhow::Result<PathBuf> {
     built("DRAGOMAN_BIN", "the daemon", || Ok(profile_folder()?.join("dragoman")))
 }
 
+/// A simulated device by the name of its binary: in `DRAGOMAN_SIMULATORS`, or the dev build beside the test that runs.
+///
+/// # Errors
+/// When there is none.
+pub fn simulator(name: &str) -> anyhow::Result<PathBuf> {
+    let folder = built("DRAGOMAN_SIMULATORS", "the folder of the simulators", profile_folder)?;
+    let path = folder.join(name);
+    ensure!(path.exists(), "the simulator {name} is missing in {}: {HOW}", folder.display());
+    Ok(path)
+}
+
 /// The folder of the plugins: `DRAGOMAN_PLUGINS`, or `plugins` in the target directory.
 ///
 /// # Errors

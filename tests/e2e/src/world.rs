@@ -2,14 +2,10 @@
 
 use crate::daemon::Daemon;
 use crate::devices;
-use crate::{Admin, Fleets, Huawei};
+use crate::{Admin, Fleets, Huawei, tokens};
 use dragoman_simulators::{Behaviour, Device};
-use serde_json::json;
 
-/// Account and secret of an application of Fleets with every right.
-pub const FLEETS_KEY: (&str, &str) = ("ak_test", "fleets-secret-of-the-tests");
-/// Account and token of an application of IoTDA.
-pub const HUAWEI_TOKEN: (&str, &str) = ("tester", "huawei-token-of-the-tests");
+pub use crate::tokens::{FLEETS_KEY, HUAWEI_TOKEN};
 
 /// A daemon and the clients of its APIs.
 pub struct World {
@@ -24,7 +20,8 @@ pub struct World {
 }
 
 impl World {
-    /// Starts a daemon and registers every device of [`devices`] and both credentials.
+    /// Starts a daemon and registers every device of [`devices`] and every credential of
+    /// [`tokens`].
     ///
     /// # Errors
     /// When anything of that fails.
@@ -42,9 +39,7 @@ impl World {
         for device in devices::records() {
             admin.add_device(&device).await?;
         }
-        let everything = json!({ "GET": ["/"], "POST": ["/"], "DELETE": ["/"] });
-        admin.add_token("emqx-fleets", FLEETS_KEY.0, FLEETS_KEY.1, &everything).await?;
-        admin.add_token("huawei-iotda", HUAWEI_TOKEN.0, HUAWEI_TOKEN.1, &json!({ "projects": "*" })).await?;
+        tokens::register(&admin).await?;
         let fleets = Fleets::new(&daemon, FLEETS_KEY.0, FLEETS_KEY.1)?;
         let huawei = Huawei::new(&daemon, HUAWEI_TOKEN.1)?;
         Ok(Self { daemon, admin, fleets, huawei })
