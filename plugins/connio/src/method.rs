@@ -120,7 +120,9 @@ fn answer(method: &str, execution: &Execution) -> Response {
         (State::Rejected, _, _) => error_response(403, "MethodRejected", method, text),
         (State::TimedOut, _, _) => error_response(500, "MethodTimedOut", method, text),
         (State::Failed, None, Some(reason)) if is_host_code(&reason.code) => refusal_answer(reason),
-        (State::Failed, None, Some(reason)) => error_response(400, "BadRequest", method, &reason.text),
+        (State::Failed, _, Some(reason)) if outcome::unsupported(execution).is_some() => {
+            error_response(400, "BadRequest", method, &reason.text)
+        }
         _ => error_response(500, "MethodFailed", method, text),
     }
 }

@@ -7,7 +7,8 @@ use common::*;
 use connio::{Connio, NAME};
 use dragoman_plugin_sdk::testing::{Transcript, ended, ended_by_host, execution, request, session};
 use dragoman_plugin_sdk::{
-    Admission, Decision, Intent, Northbound, Outcome, Payload, Presented, PropertyName, Reason, Settlement, State,
+    Admission, Decision, Execution, Intent, Northbound, Outcome, Payload, Presented, PropertyName, Reason, Settlement,
+    State,
 };
 
 /// The flow of the platform's page "Sending Device Commands".
@@ -261,6 +262,10 @@ fn a_method_writes_its_property_or_is_the_handlers() {
         ("it timed out", Ok(ended_by_host(record.clone(), State::TimedOut, "$NO_RESPONSE"))),
         ("it was canceled", Ok(ended_by_host(record.clone(), State::Canceled, "$CANCELED"))),
         ("no words for it", Ok(ended_by_host(record.clone(), State::Failed, "NO_ACTION"))),
+        (
+            "every attempt failed",
+            Ok(Execution { attempt: 1, ..ended_by_host(record.clone(), State::Failed, "LORAWAN_NACK") }),
+        ),
         ("not listening", Ok(ended_by_host(record, State::Failed, "$NO_SUBSCRIBER"))),
         ("away", Err(reason("$AWAY"))),
     ];

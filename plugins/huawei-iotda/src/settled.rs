@@ -83,20 +83,26 @@ fn word(execution: &Execution, shape: &Shape) -> Result<Result<Box<RawValue>, Ap
         }),
         (Some(Outcome::Failed(reason) | Outcome::Rejected(reason)), _) => Ok(match own_words(reason) {
             Some(whole) => whole,
-            None => match shape {
-                Shape::Command => failed(reason)?,
-                Shape::SetProperties | Shape::GetProperties { .. } => properties::set(1, &reason.text)?,
-            },
+            None => worded(reason, shape)?,
         }),
         // Delivered to a device whose dialect tells no outcome: there is no response to show.
         (None, State::Succeeded) => Ok(RawValue::NULL.to_owned()),
-        (None, _) => Err(match &execution.reason {
-            Some(reason) if is_host_code(&reason.code) => ApiError::of(reason),
-            Some(reason) => ApiError::unsupported(&reason.text),
-            None => ApiError::internal("The command failed without a reason."),
-        }),
+        (None, _) => match &execution.reason {
+            Some(reason) if is_host_code(&reason.code) => Err(ApiError::of(reason)),
+            Some(reason) if outcome::unsupported(execution).is_some() => Err(ApiError::unsupported(&reason.text)),
+            // The attempts are used up, and this is why the newest failed.
+            Some(reason) => Ok(worded(reason, shape)?),
+            None => Err(ApiError::internal("The command failed without a reason.")),
+        },
     };
     Ok(said)
+}
+
+fn worded(reason: &Reason, shape: &Shape) -> Result<Box<RawValue>, Error> {
+    match shape {
+        Shape::Command => failed(reason),
+        Shape::SetProperties | Shape::GetProperties { .. } => properties::set(1, &reason.text),
+    }
 }
 
 fn succeeded(result: Option<&str>) -> Result<Box<RawValue>, Error> {

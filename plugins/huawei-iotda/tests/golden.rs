@@ -95,6 +95,10 @@ fn every_end_has_the_platforms_answer() {
         ("not subscribed", ended_by_host(record.clone(), State::Failed, "$NO_SUBSCRIBER")),
         ("plugin fault", ended_by_host(record.clone(), State::Failed, "$PLUGIN_TRAP")),
         ("no words in the device's dialect", ended_by_host(record.clone(), State::Failed, "NO_ACTION")),
+        (
+            "every attempt failed",
+            Execution { attempt: 1, ..ended_by_host(record.clone(), State::Failed, "LORAWAN_NACK") },
+        ),
         ("canceled", ended_by_host(record.clone(), State::Canceled, "$CANCELED")),
         ("delivered only", ended_by_host(record, State::Succeeded, "$DELIVERED_ONLY")),
     ];

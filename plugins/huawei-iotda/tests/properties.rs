@@ -76,7 +76,11 @@ fn every_end_has_the_platforms_answer() {
             ("result code", Ok(ended(record.clone(), Outcome::Failed(own), vec![]))),
             ("time-out", Ok(ended_by_host(record.clone(), State::TimedOut, "$NO_RESPONSE"))),
             ("delivered only", Ok(ended_by_host(record.clone(), State::Succeeded, "$DELIVERED_ONLY"))),
-            ("no words for it", Ok(ended_by_host(record.clone(), State::Failed, "NO_WORDS"))),
+            // What nobody has words for is never dispatched.
+            (
+                "no words for it",
+                Ok(Execution { attempt: 0, ..ended_by_host(record.clone(), State::Failed, "NO_WORDS") }),
+            ),
             ("away", Err(reason("$AWAY"))),
         ];
         for (row, settled) in rows {

@@ -1,5 +1,6 @@
 //! Small makers of reasons and outcomes.
 
+use crate::refusal::is_host_code;
 use crate::{Error, Execution, Outcome, Reason, State};
 
 /// Reason codes that devices send are cut to this many bytes.
@@ -51,6 +52,15 @@ pub fn why(execution: &Execution) -> Option<&Reason> {
     match &execution.outcome {
         Some(Outcome::Failed(reason) | Outcome::Rejected(reason)) => Some(reason),
         Some(Outcome::Succeeded(_)) | None => execution.reason.as_ref(),
+    }
+}
+
+/// Why the device's dialect had no words for it, in that dialect's own code. Nothing was dispatched then: a reason of the
+/// same form behind an attempt is why the newest attempt failed.
+pub fn unsupported(execution: &Execution) -> Option<&Reason> {
+    match (&execution.outcome, execution.attempt) {
+        (None, 0) => execution.reason.as_ref().filter(|reason| !is_host_code(&reason.code)),
+        _ => None,
     }
 }
 
