@@ -47,7 +47,7 @@ impl Connio {
     pub async fn value(&self, device: &str, property: &str) -> anyhow::Result<Value> {
         let path = format!("{}/v3/data/devices/{device}/properties/{property}", self.base);
         let answer = http::send(self.client.get(path).basic_auth(&self.key, Some(&self.secret))).await?.expect(200)?;
-        Ok(answer["results"][0]["v"].clone())
+        Ok(answer["results"][0]["values"][0]["v"].clone())
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {

@@ -81,6 +81,8 @@ impl Side {
                 record["handler"] = json!("lora-lamp");
                 record["parent"] = json!(NETWORK);
                 record["aliases"]["lorawan.dev-eui"] = json!(DEV_EUI);
+                // Else a command would have to wait until the lamp was heard for the first time.
+                record["labels"] = json!({ "chirpstack.application-id": APPLICATION });
                 let network = json!({
                     "id": NETWORK,
                     "dialect": "chirpstack",
