@@ -1,8 +1,13 @@
-//! The demonstration: a gateway, one simulated device per dialect, and real commands through each dialect's own API.
+//! The demonstration: a gateway, simulated devices of every platform, real commands through each platform's own API, and
+//! at last every application side to every device side.
 
+mod applications;
 mod cast;
 mod exchange;
 mod http;
+mod lamps;
+mod mqtt;
+mod pairs;
 mod scenes;
 mod stage;
 mod tryout;
@@ -10,6 +15,7 @@ mod tryout;
 use crate::plugins;
 use crate::process::{self, say};
 use crate::workspace::Workspace;
+use anyhow::bail;
 use stage::Stage;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,13 +42,21 @@ fn show(workspace: &Workspace, once: bool, stage: &Mutex<Option<Stage>>) -> anyh
     let addresses = lock(stage).insert(Stage::open(workspace)?).addresses().clone();
     say("registering devices and credentials through the admin API");
     cast::register(&addresses)?;
+    lamps::register(&addresses)?;
     say("starting the simulated devices, each a process of its own");
     if let Some(stage) = lock(stage).as_mut() {
         for device in cast::DEVICES {
             stage.start_device(workspace, device)?;
         }
+        for lamp in &lamps::LAMPS {
+            stage.start_lamp(workspace, lamp)?;
+        }
     }
     scenes::play(&addresses)?;
+    pairs::play(&addresses, |id, level| match lock(stage).as_mut() {
+        Some(stage) => stage.wait_for_level(id, level),
+        None => bail!("the demonstration was interrupted"),
+    })?;
     say("every answer was right");
     if once {
         return Ok(());

@@ -100,7 +100,8 @@ fn record(device: &Device) -> Value {
     record
 }
 
-fn post(addresses: &Addresses, path: &str, body: &Value) -> anyhow::Result<()> {
+/// Makes something through the admin API.
+pub(crate) fn post(addresses: &Addresses, path: &str, body: &Value) -> anyhow::Result<()> {
     let request = Request::new("POST", path).header("authorization", &format!("Bearer {}", addresses.token)).body(body);
     let answer = http::send(&addresses.admin, &request)?;
     if !(200..300).contains(&answer.status) {

@@ -25,14 +25,19 @@ pub(crate) fn fleets_command(
     let accepted = shown(addresses, &request)?;
     ensure!(accepted.status == 201, "Fleets answers a command with 201, not {}", accepted.status);
     let execution = accepted.body["executionId"].as_str().context("the answer names no executionId")?;
+    let (request, answer) = fleets_end(addresses, execution)?;
+    print_exchange(addresses, &request, &answer);
+    Ok(answer.body)
+}
 
+/// Asks for an execution of Fleets until it has ended. Gives the last request and its answer.
+pub(crate) fn fleets_end(addresses: &Addresses, execution: &str) -> anyhow::Result<(Request, Answer)> {
     let request = with_fleets_key(Request::new("GET", format!("/api/v1/commands/{execution}")));
     let end = Instant::now() + ENDED_WITHIN;
     loop {
         let answer = http::send(&addresses.http, &request)?;
         if answer.body["status"] != "SENT" {
-            print_exchange(addresses, &request, &answer);
-            return Ok(answer.body);
+            return Ok((request, answer));
         }
         ensure!(Instant::now() < end, "the execution {execution} was still SENT after {} s", ENDED_WITHIN.as_secs());
         std::thread::sleep(POLL_EVERY);
@@ -58,9 +63,13 @@ pub(crate) fn expect(body: &Value, pointer: &str, wanted: &Value) -> anyhow::Res
 }
 
 fn with_fleets_key(request: Request) -> Request {
-    let (account, secret) = FLEETS_KEY;
+    request.header("authorization", &basic(FLEETS_KEY))
+}
+
+/// An account and its secret as HTTP Basic has them.
+pub(crate) fn basic((account, secret): (&str, &str)) -> String {
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{account}:{secret}"));
-    request.header("authorization", &format!("Basic {encoded}"))
+    format!("Basic {encoded}")
 }
 
 fn shown(addresses: &Addresses, request: &Request) -> anyhow::Result<Answer> {

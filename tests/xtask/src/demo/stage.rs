@@ -1,6 +1,7 @@
 //! The processes of the demonstration and the folder they work in.
 
 use super::cast::Device;
+use super::lamps::{self, Lamp};
 use crate::process::Running;
 use crate::workspace::Workspace;
 use anyhow::Context;
@@ -34,7 +35,7 @@ pub(crate) struct Addresses {
 /// A running gateway and its devices. Dropping it ends them and removes their folder.
 pub(crate) struct Stage {
     // In the order in which they must go: devices, gateway, folder.
-    devices: Vec<Running>,
+    devices: Vec<(&'static str, Running)>,
     gateway: Running,
     addresses: Addresses,
     _folder: TempDir,
@@ -78,25 +79,49 @@ impl Stage {
 
     /// Starts a simulated device and waits until it is connected.
     pub(crate) fn start_device(&mut self, workspace: &Workspace, device: &Device) -> anyhow::Result<()> {
+        let arguments = ["--id", device.id, "--behaviour", device.behaviour];
+        self.start(workspace, device.id, device.simulator, &arguments, device.secret)
+    }
+
+    /// Starts a simulated lamp and waits until it is connected.
+    pub(crate) fn start_lamp(&mut self, workspace: &Workspace, lamp: &Lamp) -> anyhow::Result<()> {
+        self.start(workspace, lamp.id, lamp.simulator, lamp.arguments, lamps::SECRET)
+    }
+
+    fn start(
+        &mut self,
+        workspace: &Workspace,
+        id: &'static str,
+        simulator: &str,
+        arguments: &[&str],
+        secret: &str,
+    ) -> anyhow::Result<()> {
         let (host, port) = self.addresses.mqtt.rsplit_once(':').context("the MQTT address has no port")?;
-        let mut running = Running::start(
-            device.id,
-            Command::new(workspace.binary(device.simulator))
-                .args(["--host", host, "--port", port, "--id", device.id, "--behaviour", device.behaviour])
-                .env("DEVICE_SECRET", device.secret),
-        )?;
+        let mut command = Command::new(workspace.binary(simulator));
+        command.args(["--host", host, "--port", port]).args(arguments).env("DEVICE_SECRET", secret);
+        let mut running = Running::start(id, &mut command)?;
         running.wait_for(DEVICE_READY_WITHIN, |line| {
             serde_json::from_str::<Value>(line).ok().filter(|event| event["event"] == "ready")
         })?;
-        eprintln!("  {} ({})", device.id, device.simulator);
-        self.devices.push(running);
+        eprintln!("  {id} ({simulator})");
+        self.devices.push((id, running));
+        Ok(())
+    }
+
+    /// Waits until a device says that it has that level.
+    pub(crate) fn wait_for_level(&mut self, id: &str, level: u32) -> anyhow::Result<()> {
+        let found = self.devices.iter_mut().find(|(name, _)| *name == id);
+        let (_, device) = found.with_context(|| format!("there is no device {id}"))?;
+        let is_so = |event: &Value| event["event"] == "has" && event["values"]["level"] == level;
+        let said = |line: &str| serde_json::from_str::<Value>(line).ok().filter(is_so);
+        device.wait_for(DEVICE_READY_WITHIN, said).with_context(|| format!("{id} was not set to level {level}"))?;
         Ok(())
     }
 
     /// Fails when one of the processes has ended.
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         self.gateway.check()?;
-        self.devices.iter_mut().try_for_each(Running::check)
+        self.devices.iter_mut().try_for_each(|(_, device)| device.check())
     }
 }
 
@@ -108,7 +133,8 @@ fn configuration(workspace: &Workspace) -> anyhow::Result<String> {
     Ok(format!(
         "data_dir = \"data\"\n\n\
          [http]\nlisten = \"127.0.0.1:0\"\n\n\
-         [mqtt]\nlisten = \"127.0.0.1:0\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\"]\n\n\
+         [mqtt]\nlisten = \"127.0.0.1:0\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\", \"connio\", \
+         \"the-things-stack\", \"chirpstack\", \"devicehive\"]\n\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n\n\
          [plugins]\nfolder = {plugins:?}\ndeadline_ms = 5000\n\n[log]\nfilter = \"warn\"\n"
     ))
