@@ -29,6 +29,7 @@ pub(crate) const TARGETS: &[(&str, &str)] = &[
     ("connio/data/in/devices/_dev_valve/properties/level", "99"),
     (EVENT_ACK, r#"{"queueItemId":"{item}","acknowledged":false}"#),
     (EVENT_LOG, r#"{"level":"ERROR","code":"EXPIRED","context":{"queue_item_id":"{item}"}}"#),
+    (EVENT_UP, r#"{"fCnt":8,"fPort":10,"data":"bWFsbG9yeQ=="}"#),
     ("application/a-1/device/4200000000000001/command/down", r#"{"devEui":"4200000000000001","data":"AA=="}"#),
     ("v3/victim-app/devices/lora-1/up", r#"{"uplink_message":{"f_port":1}}"#),
     ("v3/victim-app/devices/lora-1/down/replace", r#"{"downlinks":[]}"#),
@@ -43,6 +44,7 @@ pub(crate) const TARGETS: &[(&str, &str)] = &[
 
 const EVENT_ACK: &str = "application/a-1/device/4200000000000001/event/ack";
 const EVENT_LOG: &str = "application/a-1/device/4200000000000001/event/log";
+const EVENT_UP: &str = "application/a-1/device/4200000000000001/event/up";
 const UPDATE: &str = "dh/command_update/1/1/hive-1/on";
 const INSERT: &str = "dh/command/1/1/hive-1/off";
 const NOTIFICATION: &str = "dh/notification/1/1/hive-1/alarm";
@@ -51,7 +53,7 @@ const NOTIFICATION: &str = "dh/notification/1/1/hive-1/alarm";
 pub(crate) fn fate(who: Who, topic: &str) -> Fate {
     match (who, topic) {
         // A network server may speak on every event topic, and is heard for its own devices only.
-        (Who::Network, EVENT_ACK | EVENT_LOG) => Fate::Dropped("chirpstack", SOUTHBOUND),
+        (Who::Network, EVENT_ACK | EVENT_LOG | EVENT_UP) => Fate::Dropped("chirpstack", SOUTHBOUND),
         // A user of DeviceHive may publish everywhere, and is told where that is not theirs.
         (Who::Mallory, UPDATE) => Fate::Answered(403, "dh/response/command/update@"),
         (Who::Mallory, INSERT) => Fate::Answered(403, "dh/response/command/insert@"),
