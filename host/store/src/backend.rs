@@ -4,6 +4,7 @@ use crate::access::{CredentialRecord, MqttSessionRecord};
 use crate::document::DocumentRecord;
 use crate::error::StoreError;
 use crate::registry::{DeviceRecord, ProfileRecord};
+use crate::request::RequestRow;
 use crate::selection::{Page, Position, Selection, TransitionQuery};
 use crate::write::{Durability, OutboxRow, Write};
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
@@ -67,6 +68,10 @@ pub trait Backend: Send + Sync + 'static {
     fn load_open(&self, each: &mut dyn FnMut(Execution)) -> Result<(), StoreError>;
     /// Every message that has not left, by number.
     fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError>;
+    /// Every request that was not answered, given up ones included, by number.
+    fn requests(&self) -> Result<Vec<RequestRow>, StoreError>;
+    /// How many of these are for that target.
+    fn request_count(&self, target: &str) -> Result<u64, StoreError>;
 
     /// A document by key.
     fn document(&self, dialect: &str, collection: &str, key: &str) -> Result<Option<DocumentRecord>, StoreError>;

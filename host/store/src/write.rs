@@ -3,6 +3,7 @@
 use crate::access::{CredentialRecord, MqttSessionRecord};
 use crate::document::DocumentRecord;
 use crate::registry::{DeviceRecord, ProfileRecord};
+use crate::request::RequestRow;
 use dragoman_core::{DeviceId, Execution, ExecutionId, Message, Transition};
 use std::sync::Arc;
 
@@ -26,6 +27,10 @@ pub enum Write {
     OutboxPut(OutboxRow),
     /// The message with this number has left, or is not wanted any more.
     OutboxRemove(u64),
+    /// A request that must be sent to a target, in place of the one with its number.
+    RequestPut(RequestRow),
+    /// The request with this number was answered, or is not wanted any more.
+    RequestRemove(u64),
     /// The record of a device. Goes through [`crate::Journal::append_checked`], for its aliases.
     Device(DeviceRecord),
     /// The device with its aliases, labels and profiles is gone. Devices below it stay, without a parent that exists.

@@ -82,6 +82,14 @@ CREATE TABLE outbox (
     body      TEXT    NOT NULL
 ) STRICT;
 
+CREATE TABLE request (
+    seq    INTEGER PRIMARY KEY,
+    target TEXT    NOT NULL,
+    body   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX request_target ON request (target);
+
 CREATE TABLE device (
     row    INTEGER PRIMARY KEY,
     id     TEXT    NOT NULL UNIQUE,

@@ -89,6 +89,7 @@ impl Overlay {
             }
             // Read in whole only, after a wait for the commit.
             Write::OutboxPut(_) | Write::OutboxRemove(_) | Write::MqttSession(_) | Write::MqttSessionRemove(_) => {}
+            Write::RequestPut(_) | Write::RequestRemove(_) => {}
         }
     }
 
@@ -160,6 +161,7 @@ impl Overlay {
                 settle(&mut self.credentials, &(Arc::clone(dialect), account.clone()), upto);
             }
             Write::OutboxPut(_) | Write::OutboxRemove(_) | Write::MqttSession(_) | Write::MqttSessionRemove(_) => {}
+            Write::RequestPut(_) | Write::RequestRemove(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use crate::access::{CredentialRecord, MqttSessionRecord};
 use crate::backend::Backend;
 use crate::error::{JournalError, StoreError};
 use crate::registry::DeviceRecord;
+use crate::request::RequestRow;
 use crate::selection::{Page, Position, Selection, TransitionQuery};
 use crate::write::OutboxRow;
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
@@ -128,6 +129,17 @@ impl Journal {
     /// Every message that has not left, by number, at the start of the process.
     pub async fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError> {
         self.query(|backend| backend.outbox()).await
+    }
+
+    /// Every request that was not answered, given up ones included, by number.
+    pub async fn requests(&self) -> Result<Vec<RequestRow>, StoreError> {
+        self.query(|backend| backend.requests()).await
+    }
+
+    /// How many of these are for that target.
+    pub async fn request_count(&self, target: &str) -> Result<u64, StoreError> {
+        let target = target.to_owned();
+        self.query(move |backend| backend.request_count(&target)).await
     }
 
     /// Devices that carry all these labels (none: every device), in id order behind `after`; at most

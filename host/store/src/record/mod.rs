@@ -9,12 +9,14 @@ mod execution;
 mod intent;
 mod message;
 mod options;
+mod request;
 mod transition;
 mod verdict;
 
 pub(crate) use device::DeviceBody;
 pub(crate) use execution::ExecutionBody;
 pub(crate) use message::OutboxBody;
+pub(crate) use request::RequestBody;
 pub(crate) use transition::TransitionBody;
 pub(crate) use verdict::state_word;
 

@@ -1,7 +1,7 @@
 //! One transaction for many writes.
 
 use super::failure::{Problem, int};
-use super::{accounts, devices, documents, executions, history, indexes, numbers, outbox};
+use super::{accounts, devices, documents, executions, history, indexes, numbers, outbox, requests};
 use crate::write::{Durability, Write};
 use dragoman_core::{Execution, ExecutionId};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -102,6 +102,8 @@ fn apply(transaction: &Transaction<'_>, writes: &[Write]) -> Result<(), Problem>
             }
             Write::OutboxPut(row) => outbox::put(transaction, row)?,
             Write::OutboxRemove(seq) => outbox::remove(transaction, *seq)?,
+            Write::RequestPut(row) => requests::put(transaction, row)?,
+            Write::RequestRemove(seq) => requests::remove(transaction, *seq)?,
             Write::Device(record) => devices::put(transaction, record)?,
             Write::DeviceRemove(id) => devices::remove(transaction, id)?,
             Write::Profile(record) => devices::put_profile(transaction, record)?,

@@ -17,6 +17,7 @@ mod open;
 mod options;
 mod outbox;
 mod readers;
+mod requests;
 mod selection;
 
 pub use options::SqliteOptions;
@@ -26,6 +27,7 @@ use crate::backend::Backend;
 use crate::document::DocumentRecord;
 use crate::error::{OpenError, StoreError};
 use crate::registry::{DeviceRecord, ProfileRecord};
+use crate::request::RequestRow;
 use crate::selection::{Page, Position, Selection, TransitionQuery};
 use crate::write::{Durability, OutboxRow, Write};
 use commit::Writer;
@@ -201,6 +203,14 @@ impl Backend for SqliteBackend {
 
     fn counter(&self, dialect: &str, counter: &str) -> Result<u64, StoreError> {
         self.read("reading a counter", |db| numbers::counter(db, dialect, counter))
+    }
+
+    fn requests(&self) -> Result<Vec<RequestRow>, StoreError> {
+        self.read("loading requests", requests::all)
+    }
+
+    fn request_count(&self, target: &str) -> Result<u64, StoreError> {
+        self.read("counting requests", |db| requests::count(db, target))
     }
 
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {

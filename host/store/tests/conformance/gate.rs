@@ -3,7 +3,7 @@
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
 use dragoman_store::{
     Backend, CredentialRecord, DeviceRecord, DocumentRecord, Durability, MqttSessionRecord, OutboxRow, Page, Position,
-    ProfileRecord, Selection, StoreError, TransitionQuery, Write,
+    ProfileRecord, RequestRow, Selection, StoreError, TransitionQuery, Write,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -183,6 +183,12 @@ impl Backend for Gate {
     }
     fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError> {
         self.inner.outbox()
+    }
+    fn requests(&self) -> Result<Vec<RequestRow>, StoreError> {
+        self.inner.requests()
+    }
+    fn request_count(&self, target: &str) -> Result<u64, StoreError> {
+        self.inner.request_count(target)
     }
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {
         self.inner.credential(dialect, account)

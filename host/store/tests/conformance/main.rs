@@ -10,6 +10,7 @@ mod executions;
 mod gate;
 mod journal;
 mod queries;
+mod requests;
 #[path = "../support/mod.rs"]
 mod support;
 mod transitions;
@@ -158,6 +159,12 @@ macro_rules! every_case_on {
                 a_revoked_token_is_refused_at_once
                 a_revoked_token_is_refused_during_commits
                 mqtt_sessions_are_kept_replaced_and_removed
+            }
+            requests {
+                a_request_comes_back_whole
+                requests_are_replaced_removed_and_in_order
+                requests_are_counted_by_target
+                a_number_that_does_not_fit_is_refused
             }
             journal {
                 appends_are_visible_at_once

@@ -7,7 +7,8 @@ use dragoman_core::{
     Owner, Payload, Phase, Place, Stage, State, Told, Transition, WhenAway,
 };
 use dragoman_store::{
-    CredentialKind, CredentialRecord, DeviceRecord, DocumentRecord, MqttSessionRecord, OutboxRow, ProfileRecord, Write,
+    CredentialKind, CredentialRecord, DeviceRecord, DocumentRecord, MqttSessionRecord, OutboxRow, ProfileRecord,
+    RequestRow, Write,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -174,6 +175,24 @@ pub fn message(seq: u64, execution: &str) -> OutboxRow {
             attributes: Vec::new(),
         },
         expires_ms: 21_000,
+    }
+}
+
+/// A request that was not sent yet.
+pub fn request(seq: u64, target: &str) -> RequestRow {
+    RequestRow {
+        seq,
+        dialect: Arc::from("fleets"),
+        target: target.to_owned(),
+        method: "POST".to_owned(),
+        path: "/hook?a=1".to_owned(),
+        headers: Vec::new(),
+        body: None,
+        created_ms: 1_000,
+        tries: 0,
+        next_ms: 1_000,
+        last_answer: None,
+        given_up_ms: None,
     }
 }
 
