@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod credentials;
 mod http;
+mod outbound;
 mod runtime;
 mod serve;
 

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::credentials::Vault;
 use crate::http::server::{Server, ServerLimits};
+use crate::outbound::Outbound;
 use crate::runtime::control::Controller;
 use crate::runtime::engine::Engine;
 use crate::runtime::events::Events;
@@ -48,7 +49,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         dragoman_wasm::PluginFolder::open(runtime, config.plugins.folder.clone(), settings::plugin_options(&config))
             .await
             .context("cannot use the plugin folder")?;
-    let gateway = Gateway::new(engine.clone(), plugins, vault, config.clone());
+    let clock = engine.clone();
+    let outbound = Arc::new(Outbound::start(&config.targets, journal.clone(), move || clock.now_ms()).await?);
+    let gateway = Gateway::new(engine.clone(), plugins, vault, outbound.clone(), config.clone());
     let open = recovery::recover(&engine).await.context("cannot take over what the last run left")?;
     plugin_changes::taken_over(&gateway, &gateway.catalog()).await;
 
@@ -88,6 +91,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     stop_admin.send_replace(true);
     let _ = tokio::time::timeout(LAST_WORDS, admin).await;
     broker.shutdown(LAST_WORDS).await;
+    outbound.stop(LAST_WORDS).await;
     for task in [deadlines, retention, upkeep, changes] {
         task.abort();
     }

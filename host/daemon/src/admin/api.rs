@@ -1,6 +1,7 @@
 //! What the admin API asks of the gateway.
 
 use crate::credentials::Vault;
+use crate::outbound::{GivenUp, TargetState};
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Intent, Json, Reason, Stage, Transition, WhenAway};
 use dragoman_store::{DeviceRecord, Page, Selection};
 use std::sync::Arc;
@@ -19,6 +20,18 @@ pub(crate) trait Control: Send + Sync {
 
     /// The loaded plugins and the refused files.
     fn plugins(&self) -> PluginList;
+
+    /// The targets of plugins' requests, by name.
+    fn targets(&self) -> Vec<TargetState>;
+
+    /// One of them, and the newest of the requests that were given up, the newest first. [`ControlError::NotFound`].
+    fn target(&self, name: &str, limit: usize) -> Result<(TargetState, Vec<GivenUp>), ControlError>;
+
+    /// Sends what was given up once more, as far as it may wait. Tells how many that are.
+    async fn retry_target(&self, name: &str) -> Result<usize, ControlError>;
+
+    /// Forgets what was given up. Tells how many that are.
+    async fn drop_target(&self, name: &str) -> Result<usize, ControlError>;
 
     /// Submits a command with the origin `admin`. Returns when it is committed.
     async fn submit(&self, command: Command) -> Result<Arc<Execution>, ControlError>;

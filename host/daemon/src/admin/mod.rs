@@ -1,4 +1,5 @@
-//! The listener that operators call: devices, commands, executions, tokens and plugins as JSON over HTTP.
+//! The listener that operators call: devices, commands, executions, tokens, plugins and targets as
+//! JSON over HTTP.
 //!
 //! Everything under `/v1` asks for `Authorization: Bearer` with the admin token; `/healthz`, `/readyz` and `/metrics`
 //! do not. Errors are `{"error":{"code","message"}}`. What the API does goes through [`Control`].
@@ -16,6 +17,7 @@ mod plugins;
 mod query;
 mod record;
 mod request;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -47,6 +49,10 @@ pub(crate) fn router(control: Arc<dyn Control>, token: &Zeroizing<String>, metri
         .route("/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/v1/tokens/{dialect}/{account}", delete(tokens::remove))
         .route("/v1/plugins", get(plugins::list))
+        .route("/v1/targets", get(targets::list))
+        .route("/v1/targets/{name}", get(targets::show))
+        .route("/v1/targets/{name}/retry", post(targets::retry))
+        .route("/v1/targets/{name}/drop", post(targets::drop_given_up))
         .method_not_allowed_fallback(failure::method_not_allowed)
         .fallback(failure::no_such_path)
         .layer(axum::middleware::from_fn_with_state(Gate::new(token), auth::guard))

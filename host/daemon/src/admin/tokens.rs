@@ -2,6 +2,7 @@
 
 use super::request::{Names, Secret, json as read_json};
 use super::{Failure, Shared, checks, plugins, query, words};
+use crate::credentials::TokenKind;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -11,14 +12,23 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// `{"dialect","account","rights"?,"secret"?}`.
+/// `{"dialect","account","rights"?,"kind"?,"secret"?}`; the kind is `token`, `password` or `key`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     dialect: String,
     account: String,
     rights: Option<Box<RawValue>>,
+    kind: Option<Kind>,
     secret: Option<Secret>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Token,
+    Password,
+    Key,
 }
 
 /// `GET /v1/tokens?dialect`: `{"items":[…]}`, without secrets. Without `dialect` those of every loaded plugin.
@@ -38,11 +48,16 @@ pub(super) async fn list(State(control): State<Shared>, uri: Uri) -> Result<Json
 /// `POST /v1/tokens`: `{"dialect","account","secret"?,"warnings"?}`, 201. The secret is shown where none was given, this
 /// once.
 pub(super) async fn create(State(control): State<Shared>, body: Body) -> Result<(StatusCode, Json<Value>), Failure> {
-    let Written { dialect, account, rights, secret } = read_json(body).await?;
+    let Written { dialect, account, rights, kind, secret } = read_json(body).await?;
     checks::plugin_name("dialect", &dialect).map_err(Failure::invalid)?;
     let rights = rights.map_or_else(|| "{}".to_owned(), |rights| rights.get().to_owned());
     let chosen = secret.as_ref().map(Secret::bytes);
-    let made = control.vault().create_token(&dialect, &account, &rights, chosen, words::now_ms()).await?;
+    let kind = kind.map(|kind| match kind {
+        Kind::Token => TokenKind::Token,
+        Kind::Password => TokenKind::Password,
+        Kind::Key => TokenKind::Key,
+    });
+    let made = control.vault().create_token(&dialect, &account, &rights, kind, chosen, words::now_ms()).await?;
     let mut warnings = plugins::warnings(&control, [dialect.as_str()]);
     warnings.extend(made.warning.map(str::to_owned));
     let mut shown = json!({"dialect": dialect, "account": account});

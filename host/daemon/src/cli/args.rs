@@ -60,6 +60,8 @@ as taken.")]
     Token(Noun<TokenVerb>),
     /// See the loaded plugins
     Plugin(Noun<PluginVerb>),
+    /// See where plugins send requests, and decide about those that were given up
+    Target(Noun<TargetVerb>),
 }
 
 /// A noun: where its daemon is, and what to do.
@@ -270,6 +272,16 @@ Examples:
     },
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum TokenKind {
+    /// Random; good by itself in a token header
+    Token,
+    /// Somebody's choice; good only together with its account
+    Password,
+    /// The host signs and checks with it
+    Key,
+}
+
 #[derive(Subcommand)]
 pub(super) enum TokenVerb {
     /// Make the credential of an application
@@ -277,9 +289,15 @@ pub(super) enum TokenVerb {
 Examples:
   dragoman token create --dialect acme-things --account ak_1 --rights '{\"GET\":[\"/\"],\"POST\":[\"/\"]}'
   dragoman token create --dialect globex-units --account app-1 --secret-env APP_TOKEN
+  dragoman token create --dialect acme-things --account ann --kind password --secret-file ann.secret
+  dragoman token create --dialect acme-things --account jwt --kind key
 
 Without a secret one is made and shown once: account and secret for Basic authentication, the secret alone for a token
-header. What rights mean is said by the dialect.")]
+header. What rights mean is said by the dialect.
+
+An account of kind key is nobody's login: the host signs the dialect's own tokens (JWT, HS256) and checks its signatures
+with it, and the plugin never sees it. The dialect's README.md says under which name it looks for one. To replace such a
+key, remove the account and make it anew; every token that the old one signed is refused from then on.")]
     Create {
         /// The plugin it is for
         #[arg(long)]
@@ -290,6 +308,9 @@ header. What rights mean is said by the dialect.")]
         /// What it may do, a JSON object
         #[arg(long, value_name = "JSON", value_parser = super::input::json)]
         rights: Option<serde_json::Value>,
+        /// What the secret is used for [default: token, or password where it has less than 16 characters]
+        #[arg(long, value_enum)]
+        kind: Option<TokenKind>,
         #[command(flatten)]
         secret: Secret,
     },
@@ -314,6 +335,35 @@ header. What rights mean is said by the dialect.")]
 pub(super) enum PluginVerb {
     /// List the loaded plugins, and the files that were refused with the reason
     List,
+}
+
+#[derive(Subcommand)]
+pub(super) enum TargetVerb {
+    /// List the targets of the configuration, what waits for them and their last answer
+    #[command(after_help = "\
+Examples:
+  dragoman target list
+  dragoman target list --json
+
+A request waits until the target answers it with 2xx. It is given up when its tries are used up, or when the answer is
+final, such as 404; then it is kept until you retry or drop it. HELD says for how many milliseconds nothing is sent,
+because the target could not be reached.")]
+    List,
+    /// Show a target and the requests that were given up, the newest first
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Send what was given up once more, with all its tries
+    Retry {
+        /// Its name
+        name: String,
+    },
+    /// Forget what was given up; of a target that is not configured any more, everything that waits for it
+    Drop {
+        /// Its name
+        name: String,
+    },
 }
 
 /// Which part of a list.

@@ -3,7 +3,8 @@
 use super::failure::Failure;
 use super::input;
 use super::output::{Output, table, text};
-use crate::config::{Config, TokenSource};
+use crate::config::{Config, TargetConfig, TokenSource};
+use crate::outbound::Client;
 use crate::runtime::settings;
 use dragoman_wasm::{Catalog, PluginFolder, Runtime};
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub(super) fn run(file: Option<&Path>, output: &Output) -> Result<(), Failure> {
     ] {
         findings.push(free_port(what, listen));
     }
+    findings.extend(config.targets.iter().map(|(name, target)| target_of(name, target)));
     findings.extend(plugins(&config));
     report(&findings, output)
 }
@@ -92,6 +94,23 @@ fn free_port(what: &str, listen: SocketAddr) -> Finding {
             format!("{listen} cannot be used ({error}); does another program, or a dragoman, listen there?"),
         ),
     }
+}
+
+/// Reads the files of a target as the daemon would; it connects to nothing.
+fn target_of(name: &str, target: &TargetConfig) -> Finding {
+    let what = format!("target {name}");
+    if let Err(error) = Client::new(name, target) {
+        return wrong(&what, error.to_string());
+    }
+    let clear = if target.is_tls() || target.authorization_file.is_none() {
+        ""
+    } else {
+        "; the authorization header goes there in the clear, use https:// unless it is this machine"
+    };
+    good(
+        &what,
+        format!("{}, {} requests at once, {} may wait{clear}", target.url, target.in_flight_max, target.waiting_max),
+    )
 }
 
 /// Loads every plugin as the daemon would, and looks whether the configuration names ones that are there.
@@ -167,7 +186,8 @@ fn wrong(what: &str, text: String) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{free_port, writable_folder};
+    use super::{free_port, target_of, writable_folder};
+    use crate::config::TargetConfig;
     use std::net::TcpListener;
 
     #[test]
@@ -183,6 +203,35 @@ mod tests {
         let below = writable_folder("data_dir", &file);
         assert!(!below.good && below.text.contains("cannot be written"), "{}", below.text);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_target_is_found_to_be_good_or_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        let target =
+            TargetConfig { authorization_file: Some(secret.clone()), ..TargetConfig::at("http://a.example/hook") };
+        let missing = target_of("alarms", &target);
+        assert!(
+            !missing.good && missing.text.starts_with("targets.alarms.authorization_file names"),
+            "{}",
+            missing.text
+        );
+        std::fs::write(&secret, "Bearer hush").unwrap();
+        let clear = target_of("alarms", &target);
+        assert_eq!(
+            (clear.good, clear.text.as_str()),
+            (
+                true,
+                "http://a.example/hook, 4 requests at once, 10000 may wait; the authorization header goes there in the \
+                 clear, use https:// unless it is this machine"
+            )
+        );
+        let plain = target_of("alarms", &TargetConfig::at("http://a.example/hook"));
+        assert_eq!(
+            (plain.good, plain.text.as_str()),
+            (true, "http://a.example/hook, 4 requests at once, 10000 may wait")
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod input;
 mod output;
 mod plugin;
 mod serve;
+mod target;
 mod time;
 mod token;
 
@@ -50,5 +51,6 @@ fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
         Verb::Execution(args) => execution::run(args.verb, &args.connection.open(file)?, output),
         Verb::Token(args) => token::run(args.verb, &args.connection.open(file)?, output),
         Verb::Plugin(args) => plugin::run(&args.verb, &args.connection.open(file)?, output),
+        Verb::Target(args) => target::run(&args.verb, &args.connection.open(file)?, output),
     }
 }

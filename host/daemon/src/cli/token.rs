@@ -1,6 +1,6 @@
 //! `dragoman token`.
 
-use super::args::TokenVerb;
+use super::args::{TokenKind, TokenVerb};
 use super::client::Daemon;
 use super::failure::Failure;
 use super::output::{Output, items, table, text};
@@ -10,11 +10,19 @@ use serde_json::{Value, json};
 /// Does what was asked.
 pub(super) fn run(verb: TokenVerb, daemon: &Daemon, output: &Output) -> Result<(), Failure> {
     match verb {
-        TokenVerb::Create { dialect, account, rights, secret } => {
+        TokenVerb::Create { dialect, account, rights, kind, secret } => {
             let mut body =
                 json!({"dialect": dialect, "account": account, "rights": rights.unwrap_or_else(|| json!({}))});
             if let (Some(object), Some(secret)) = (body.as_object_mut(), secret.read()?) {
                 object.insert("secret".to_owned(), Value::from(secret.as_str()));
+            }
+            if let (Some(object), Some(kind)) = (body.as_object_mut(), kind) {
+                let word = match kind {
+                    TokenKind::Token => "token",
+                    TokenKind::Password => "password",
+                    TokenKind::Key => "key",
+                };
+                object.insert("kind".to_owned(), Value::from(word));
             }
             let made = daemon.post(&["tokens"], &body)?;
             output.print(&made, |made| match text(made, "secret").as_str() {

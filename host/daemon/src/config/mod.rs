@@ -1,7 +1,7 @@
 //! The one configuration file: what can be set, its defaults and its bounds.
 //!
 //! [`Config::load`] reads the file, [`sections`] lists every key with its bounds, [`reader`] turns TOML into checked
-//! values and words what is wrong with them, [`admin_token`] reads or makes the token that the admin API asks for.
+//! values and words what is wrong with them, [`targets`] reads the `[targets.NAME]` sections, [`admin_token`] reads or makes the token that the admin API asks for.
 
 mod admin_token;
 mod error;
@@ -9,6 +9,7 @@ mod private_file;
 mod reader;
 mod sections;
 mod settings;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -16,6 +17,7 @@ mod values;
 pub(crate) use admin_token::AdminTokenError;
 pub(crate) use error::ConfigError;
 pub(crate) use private_file::create_private;
+pub(crate) use targets::{TargetConfig, is_transport};
 pub(crate) use values::{
     AdminConfig, Durability, HttpConfig, Instances, LimitsConfig, LogConfig, LogFormat, MqttConfig, PluginConfig,
     PluginsConfig, StoreConfig, TokenSource,
@@ -42,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) plugins: PluginsConfig,
     /// The `[plugin.NAME]` sections.
     pub(crate) named_plugins: BTreeMap<String, PluginConfig>,
+    /// The `[targets.NAME]` sections: where plugins may send requests.
+    pub(crate) targets: BTreeMap<String, TargetConfig>,
     /// The execution store.
     pub(crate) store: StoreConfig,
     /// Bounds of the command engine.

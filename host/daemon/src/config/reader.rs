@@ -66,6 +66,12 @@ impl<'a> Section<'a> {
         self.place.error(at, format!("{} {}", self.full(key), problem.as_ref()))
     }
 
+    /// An error about this table: where its first key stands, or in the first line where it has none.
+    pub(super) fn error_here(&self, problem: impl Into<String>) -> ConfigError {
+        let at = self.keys().map(|key| key.span().start).min().unwrap_or(0);
+        self.place.error(at, problem)
+    }
+
     /// Whether the key is set.
     pub(super) fn has(&self, key: &str) -> bool {
         self.value(key).is_some()

@@ -3,7 +3,7 @@
 use super::reader::{Place, Section};
 use super::{
     AdminConfig, Config, ConfigError, Durability, HttpConfig, Instances, LimitsConfig, LogConfig, LogFormat,
-    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TokenSource, settings,
+    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TokenSource, settings, targets,
 };
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
-const ROOT: [&str; 9] = ["data_dir", "http", "mqtt", "admin", "plugins", "plugin", "store", "limits", "log"];
+const ROOT: [&str; 10] =
+    ["data_dir", "http", "mqtt", "admin", "plugins", "plugin", "targets", "store", "limits", "log"];
 const HTTP: [&str; 5] = ["listen", "body_max_bytes", "headers_max", "connections_max", "shutdown_grace_ms"];
 const MQTT: [&str; 4] = ["listen", "dialects", "packet_max_bytes", "connections_max"];
 const ADMIN: [&str; 4] = ["listen", "allow_remote", "token_env", "token_file"];
@@ -29,15 +30,17 @@ const STORE: [&str; 2] = ["durability", "retention_days"];
 const LIMITS: [&str; 4] = ["open_max", "open_per_device_max", "http_waiting_max", "idempotency_hours"];
 const LOG: [&str; 2] = ["format", "filter"];
 
-/// Every table and its keys, for the test of the example. `plugin.NAME` stands as the example names it.
+/// Every table and its keys, for the test of the example. `plugin.NAME` and `targets.NAME` stand as the example
+/// names them.
 #[cfg(test)]
-pub(super) const TABLES: [(&str, &[&str]); 9] = [
+pub(super) const TABLES: [(&str, &[&str]); 10] = [
     ("", &ROOT),
     ("http", &HTTP),
     ("mqtt", &MQTT),
     ("admin", &ADMIN),
     ("plugins", &PLUGINS),
     ("plugin.emqx-fleets", &PLUGIN),
+    ("targets.alarms", &targets::TARGET),
     ("store", &STORE),
     ("limits", &LIMITS),
     ("log", &LOG),
@@ -79,6 +82,7 @@ pub(super) fn defaults(folder: &Path) -> Config {
             host_calls_max: 1_000,
         },
         named_plugins: BTreeMap::new(),
+        targets: BTreeMap::new(),
         store: StoreConfig { durability: Durability::Committed, retention_days: 30 },
         limits: LimitsConfig {
             open_max: 1_000_000,
@@ -109,6 +113,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     let config = Config {
         file: Some(file.to_owned()),
         named_plugins: named_plugins(&root, &plugins)?,
+        targets: targets::all(&root, folder)?,
         store: store(&root.section("store", &STORE)?, &defaults.store)?,
         limits: limits(&root.section("limits", &LIMITS)?, &defaults.limits)?,
         log: log(&root.section("log", &LOG)?, defaults.log)?,
@@ -265,7 +270,7 @@ fn distinct_listeners(root: &Section<'_>, config: &Config) -> Result<(), ConfigE
     Ok(())
 }
 
-fn path(section: &Section<'_>, key: &str, folder: &Path, default: PathBuf) -> Result<PathBuf, ConfigError> {
+pub(super) fn path(section: &Section<'_>, key: &str, folder: &Path, default: PathBuf) -> Result<PathBuf, ConfigError> {
     Ok(section.text(key)?.map_or(default, |text| folder.join(text)))
 }
 
@@ -277,8 +282,8 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// `[a-z][a-z0-9-]{0,63}`, as the contract has it.
-fn is_plugin_name(name: &str) -> bool {
+/// `[a-z][a-z0-9-]{0,63}`, as the contract has it; targets are named alike.
+pub(super) fn is_plugin_name(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

@@ -1,6 +1,6 @@
 //! What the file accepts, what it refuses, and in which words.
 
-use super::{Config, Durability, Instances, LogFormat, PluginConfig, TokenSource};
+use super::{Config, Durability, Instances, LogFormat, PluginConfig, TargetConfig, TokenSource};
 use std::path::{Path, PathBuf};
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -201,6 +201,92 @@ fn values_that_contradict_each_other_are_refused() {
     );
     let any_port = "[http]\nlisten='127.0.0.1:0'\n[mqtt]\nlisten='127.0.0.1:0'\n[admin]\nlisten='127.0.0.1:0'";
     assert!(parse(any_port).is_ok());
+}
+
+#[test]
+fn a_target_is_read_with_its_defaults_and_its_own() {
+    let config = parse(
+        r#"
+        [targets.alarms]
+        url = "https://Hooks.example:8443/a/b/"
+        [targets.reports]
+        url = "http://127.0.0.1:9"
+        timeout_ms = 100
+        in_flight_max = 1
+        waiting_max = 2
+        waiting_max_bytes = 1_024
+        given_up_max = 0
+        tries_max = 1
+        backoff_ms = 5
+        backoff_max_ms = 5
+        headers = { X-Tenant = "acme", accept = "application/json" }
+        authorization_file = "reports.secret"
+        "#,
+    )
+    .unwrap();
+    let alarms = TargetConfig::at("https://Hooks.example:8443/a/b");
+    assert_eq!(config.targets["alarms"], alarms);
+    let expected = TargetConfig {
+        timeout_ms: 100,
+        in_flight_max: 1,
+        waiting_max: 2,
+        waiting_max_bytes: 1_024,
+        given_up_max: 0,
+        tries_max: 1,
+        backoff_ms: 5,
+        backoff_max_ms: 5,
+        headers: vec![
+            ("accept".parse().unwrap(), "application/json".parse().unwrap()),
+            ("x-tenant".parse().unwrap(), "acme".parse().unwrap()),
+        ],
+        authorization_file: Some("/etc/dragoman/reports.secret".into()),
+        ..TargetConfig::at("http://127.0.0.1:9")
+    };
+    let mut reports = config.targets["reports"].clone();
+    reports.headers.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+    assert_eq!(reports, expected);
+    assert!(!format!("{config:?}").contains("acme"), "values of headers may be secrets");
+}
+
+#[test]
+fn a_target_that_cannot_be_used_is_refused() {
+    let at = |url: &str| format!("[targets.a]\nurl = '{url}'");
+    refused(
+        "[targets.a]\ntries_max = 1",
+        "2: targets.a.url is missing; set the address, such as \"https://example.org/hook\"",
+    );
+    refused("[targets.a]", "1: targets.a.url is missing; set the address, such as \"https://example.org/hook\"");
+    for url in ["example.org", "/hook", "ftp://example.org", "https://", "https://exa mple.org", "https:example.org"] {
+        refused(&at(url), "2: targets.a.url is no address; expected one such as \"https://example.org/hook\"");
+    }
+    for url in ["https://example.org?key=secret", "https://example.org/#a"] {
+        refused(&at(url), "2: targets.a.url has a query or fragment; leave it out, plugins add path and query to it");
+    }
+    refused(
+        &at("https://user:secret@example.org"),
+        "2: targets.a.url has a user name or password inside; put the value of the authorization header into a file \
+         and name it with authorization_file",
+    );
+    refused(
+        "[targets.A_b]\nurl = 'http://a'",
+        "1: targets.A_b names no target: names are lower-case letters, digits and hyphens, at most 64, and begin with \
+         a letter",
+    );
+    let with = |line: &str| format!("[targets.a]\nurl = 'http://a'\n{line}");
+    refused(&with("tries = 3"), "3: unknown key targets.a.tries; did you mean targets.a.tries_max?");
+    refused(&with("in_flight_max = 0"), "3: targets.a.in_flight_max is 0; allowed are 1 to 1000");
+    refused(&with("backoff_max_ms = 999"), "3: targets.a.backoff_max_ms is 999, less than backoff_ms, which is 1000");
+    refused(&with("ca_file = 'ca.pem'"), "3: targets.a.ca_file means nothing for a url that begins with http://");
+    refused(
+        &with("headers.Authorization = 'Bearer x'"),
+        "3: targets.a.headers.Authorization is a secret; put its value into a file and name that with authorization_file",
+    );
+    refused(
+        &with("headers.Content-Length = '1'"),
+        "3: targets.a.headers.Content-Length is set by dragoman itself; leave it out",
+    );
+    refused(&with("headers.'a b' = '1'"), "3: targets.a.headers.a b is no name of a header");
+    refused(&with("headers.a = 1"), "3: targets.a.headers.a is 1 (an integer); expected a text in quotes");
 }
 
 #[test]

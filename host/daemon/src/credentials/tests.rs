@@ -2,7 +2,7 @@
 
 use super::memory::Kept;
 use super::vault::{Identity, MadeToken};
-use super::{CheckError, DeviceSecretKind, Presented, Records, Vault, VaultError, device_account};
+use super::{CheckError, DeviceSecretKind, Presented, Records, TokenKind, Vault, VaultError, device_account};
 use dragoman_store::{CredentialKind, CredentialRecord};
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Bench {
 
     async fn create(&self, account: &str, rights: &str, chosen: Option<&str>) -> Result<MadeToken, String> {
         let chosen = chosen.map(str::as_bytes);
-        self.vault.create_token("fleets", account, rights, chosen, 7).await.map_err(|error| error.to_string())
+        self.vault.create_token("fleets", account, rights, None, chosen, 7).await.map_err(|error| error.to_string())
     }
 
     fn stored(&self, account: &str) -> CredentialRecord {
@@ -227,9 +227,82 @@ async fn a_stored_password_that_is_no_hash_is_an_error_not_a_refusal() {
 async fn two_makers_of_one_account_do_not_both_succeed() {
     let bench = bench();
     // Hashing a short secret takes time between the look at what there is and the write.
-    let one = bench.vault.create_token("fleets", "ak", "{}", Some(b"12345678"), 1);
-    let two = bench.vault.create_token("fleets", "ak", "{}", Some(b"12345678"), 1);
+    let one = bench.vault.create_token("fleets", "ak", "{}", None, Some(b"12345678"), 1);
+    let two = bench.vault.create_token("fleets", "ak", "{}", None, Some(b"12345678"), 1);
     let (one, two) = tokio::join!(one, two);
     let results = [one.map(drop), two.map(drop)];
     assert_eq!(results.iter().filter(|result| matches!(result, Err(VaultError::Exists { .. }))).count(), 1);
+}
+
+#[tokio::test]
+async fn a_password_of_a_body_is_checked_like_one_that_was_presented() {
+    let bench = bench();
+    let long = "a phrase of more than sixteen";
+    let rights = r#"{"admin":true}"#;
+    let make = |account, kind, secret: &'static str| {
+        bench.vault.create_token("fleets", account, rights, Some(kind), Some(secret.as_bytes()), 7)
+    };
+    let made = make("ann", TokenKind::Password, long).await.unwrap();
+    assert!(made.secret.is_none() && made.warning.is_none());
+    assert_eq!(bench.stored("ann").kind, CredentialKind::Password, "however long it is");
+    make("key", TokenKind::Key, "a key that signs with its 32 bytes").await.unwrap();
+    bench.create("token", "{}", None).await.unwrap();
+    let check = async |account: &str, password: &str| match bench
+        .vault
+        .check_password("fleets", account, password.as_bytes())
+        .await
+    {
+        Ok(identity) => Ok((identity.account, identity.rights)),
+        Err(CheckError::Denied) => Err("denied".to_owned()),
+        Err(CheckError::Unavailable(why)) => Err(why),
+    };
+    assert_eq!(check("ann", long).await, Ok(("ann".to_owned(), rights.to_owned())));
+    let too_long = "x".repeat(1_025);
+    for (account, password) in [
+        ("ann", "another phrase of that kind"),
+        ("nobody", long),
+        ("Ann", long),
+        ("", long),
+        ("ann", ""),
+        ("ann", &too_long),
+    ] {
+        assert_eq!(check(account, password).await, denied(), "{account}");
+    }
+    assert!(matches!(bench.vault.check_password("huawei", "ann", long.as_bytes()).await, Err(CheckError::Denied)));
+    assert_eq!(bench.check(None, (None, long)).await, denied(), "a password is no token");
+
+    // No time tells who exists: each refusal waits for a place in the queue of hashes.
+    let _full = bench.vault.passwords().fill_queue();
+    for account in ["ann", "nobody", "token", "key"] {
+        assert_eq!(
+            check(account, "wrong password").await,
+            Err("256 passwords wait to be checked, the limit".to_owned())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_signing_key_is_kept_for_the_host_alone() {
+    use base64::Engine;
+    let bench = bench();
+    let make = |account, chosen: Option<&'static [u8]>| {
+        bench.vault.create_token("fleets", account, "{}", Some(TokenKind::Key), chosen, 7)
+    };
+    let made = make("jwt", None).await.unwrap();
+    let key = made.secret.unwrap();
+    let decoded = base64::engine::general_purpose::STANDARD.decode(key.as_bytes()).unwrap();
+    assert_eq!((key.len(), decoded.len(), made.warning), (64, 48, None));
+    assert_eq!(bench.vault.secret("fleets", "jwt").await.unwrap().unwrap().as_slice(), key.as_bytes());
+    let stored = bench.stored("jwt");
+    assert_eq!(stored.kind, CredentialKind::Sealed);
+    assert!(!stored.secret.windows(16).any(|part| part == &key.as_bytes()[..16]));
+    assert_eq!(bench.check(None, (None, &key)).await, denied(), "a key is no token");
+
+    let short = make("short", Some(b"31 bytes are one too few, sorry")).await.unwrap();
+    assert!(short.warning.unwrap().starts_with("the chosen key has less than 32 bytes"));
+    assert!(make("long", Some(b"32 bytes are just long enough...")).await.unwrap().warning.is_none());
+    let error = make("tiny", Some(b"1234567")).await.err().unwrap().to_string();
+    assert_eq!(error, "the secret has 7 bytes; it needs 8 to 1024");
+    let token = bench.vault.create_token("fleets", "t", "{}", Some(TokenKind::Token), Some(b"123456789012345"), 7);
+    assert_eq!(token.await.err().unwrap().to_string(), "the secret has 15 bytes; it needs 16 to 1024");
 }

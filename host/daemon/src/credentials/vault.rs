@@ -16,6 +16,8 @@ const SECRET_MIN_BYTES: usize = 8;
 /// Fewest bytes of a chosen secret that a token header may carry: it is found by a plain SHA-256, which is cheap to
 /// guess against.
 const TOKEN_MIN_BYTES: usize = 16;
+/// Bytes of a key for HS256 (RFC 7518, section 3.2).
+const KEY_ADVISED_BYTES: usize = 32;
 const ACCOUNT_MAX_BYTES: usize = 256;
 const RIGHTS_MAX_BYTES: usize = 16_384;
 /// Accounts of devices begin with this.
@@ -72,6 +74,17 @@ pub(crate) enum DeviceSecretKind {
     Key,
 }
 
+/// How the secret of an application is used, and so how it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// Random. Good by itself in a token header. Kept as its SHA-256.
+    Token,
+    /// Somebody's choice. Good only together with its account. Kept hashed with Argon2id.
+    Password,
+    /// The host computes with it for the dialect: it signs tokens (JWT) or checks an HMAC. Kept encrypted.
+    Key,
+}
+
 /// Every credential of every dialect.
 pub(crate) struct Vault {
     records: Arc<dyn Records>,
@@ -105,20 +118,26 @@ impl Vault {
         account: Option<&str>,
         presented: &Presented,
     ) -> Result<Identity, CheckError> {
-        if presented.secret.is_empty() || presented.secret.len() > SECRET_MAX_BYTES {
+        match account.or(presented.account.as_deref()) {
+            Some(account) => self.check_password(dialect, account, &presented.secret).await,
+            None if presented.secret.is_empty() || presented.secret.len() > SECRET_MAX_BYTES => Err(CheckError::Denied),
+            None => identity(self.records.by_token(dialect, &token::hash(&presented.secret)).await?),
+        }
+    }
+
+    /// Checks a password that a platform puts into the body, where a plugin sees it. A refusal takes as long as a wrong
+    /// password, whether or not there is such an account.
+    pub(crate) async fn check_password(
+        &self,
+        dialect: &str,
+        account: &str,
+        password: &[u8],
+    ) -> Result<Identity, CheckError> {
+        if password.is_empty() || password.len() > SECRET_MAX_BYTES {
             return Err(CheckError::Denied);
         }
-        let record = match account.or(presented.account.as_deref()) {
-            None => self.records.by_token(dialect, &token::hash(&presented.secret)).await?,
-            Some(account) => {
-                let found = self.records.credential(dialect, account).await?;
-                self.fitting(found, &presented.secret).await?
-            }
-        };
-        match record {
-            Some(record) => Ok(Identity { account: record.account, rights: record.rights }),
-            None => Err(CheckError::Denied),
-        }
+        let found = self.records.credential(dialect, account).await?;
+        identity(self.fitting(found, password).await?)
     }
 
     async fn fitting(
@@ -159,48 +178,48 @@ impl Vault {
         }
     }
 
-    /// Makes the credential of an application. Without a chosen secret one is made that is shown once.
+    /// Makes the credential of an application. Without a chosen secret one is made that is shown once; of kind key it is
+    /// base64 of 48 random bytes, so that it can be read as text and as base64. Without a kind a chosen secret of 16
+    /// bytes or more is a token, a shorter one a password.
     pub(crate) async fn create_token(
         &self,
         dialect: &str,
         account: &str,
         rights: &str,
+        kind: Option<TokenKind>,
         chosen: Option<&[u8]>,
         now_ms: u64,
     ) -> Result<MadeToken, VaultError> {
         check_account(account)?;
         check_rights(rights)?;
-        chosen.map_or(Ok(()), check_length)?;
-        let made = match chosen {
-            Some(_) => None,
-            None => Some(token::make().map_err(|error| VaultError::Crypto(error.to_string()))?),
+        let least = if kind == Some(TokenKind::Token) { TOKEN_MIN_BYTES } else { SECRET_MIN_BYTES };
+        chosen.map_or(Ok(()), |secret| check_length(secret, least))?;
+        let long_enough = chosen.is_none_or(|secret| secret.len() >= TOKEN_MIN_BYTES);
+        let kind = kind.unwrap_or(if long_enough { TokenKind::Token } else { TokenKind::Password });
+        let made = match (chosen, kind) {
+            (Some(_), _) => None,
+            (None, TokenKind::Key) => Some(token::make_key()),
+            (None, TokenKind::Token | TokenKind::Password) => Some(token::make()),
         };
+        let made = made.transpose().map_err(|error| VaultError::Crypto(error.to_string()))?;
         let secret = made.as_ref().map_or(chosen.unwrap_or_default(), |made| made.as_bytes());
         let _alone = self.writes.lock().await;
         if self.records.credential(dialect, account).await?.is_some() {
             return Err(VaultError::Exists { dialect: dialect.to_owned(), account: account.to_owned() });
         }
-        let (kind, kept) = if secret.len() >= TOKEN_MIN_BYTES {
-            let hash = token::hash(secret);
-            if self.records.by_token(dialect, &hash).await?.is_some() {
-                return Err(VaultError::SecretTaken { dialect: dialect.to_owned() });
+        let (stored_as, kept) = match kind {
+            TokenKind::Token => {
+                let hash = token::hash(secret);
+                if self.records.by_token(dialect, &hash).await?.is_some() {
+                    return Err(VaultError::SecretTaken { dialect: dialect.to_owned() });
+                }
+                (CredentialKind::Token, hash.to_vec())
             }
-            (CredentialKind::Token, hash.to_vec())
-        } else {
-            (CredentialKind::Password, self.passwords.hash(secret).await?.into_bytes())
+            TokenKind::Password => (CredentialKind::Password, self.passwords.hash(secret).await?.into_bytes()),
+            TokenKind::Key => (CredentialKind::Sealed, self.sealing.seal(dialect, account, secret)?),
         };
-        let warning = match kind {
-            CredentialKind::Token if made.is_none() => Some(
-                "the chosen secret is kept as a SHA-256, so that a token header can carry it; it must be random, a phrase \
-                 can be guessed",
-            ),
-            CredentialKind::Password => Some(
-                "the chosen secret has less than 16 characters, so it is good only together with its account (Basic, \
-                 MQTT), not in a token header",
-            ),
-            _ => None,
-        };
-        self.records.put(record(dialect, account, kind, kept, rights, now_ms)).await?;
+        let warning = chosen.and_then(|chosen| warning(kind, chosen));
+        self.records.put(record(dialect, account, stored_as, kept, rights, now_ms)).await?;
         Ok(MadeToken { secret: made, warning })
     }
 
@@ -213,7 +232,7 @@ impl Vault {
         secret: &[u8],
         now_ms: u64,
     ) -> Result<(), VaultError> {
-        check_length(secret)?;
+        check_length(secret, SECRET_MIN_BYTES)?;
         let account = device_account(device);
         let (kind, kept) = match kind {
             DeviceSecretKind::Password => (CredentialKind::Password, self.passwords.hash(secret).await?.into_bytes()),
@@ -281,11 +300,35 @@ fn record(
     }
 }
 
-fn check_length(secret: &[u8]) -> Result<(), VaultError> {
-    if (SECRET_MIN_BYTES..=SECRET_MAX_BYTES).contains(&secret.len()) {
+/// What the operator should know about a secret of his choice.
+fn warning(kind: TokenKind, chosen: &[u8]) -> Option<&'static str> {
+    match kind {
+        TokenKind::Token => Some(
+            "the chosen secret is kept as a SHA-256, so that a token header can carry it; it must be random, a phrase \
+             can be guessed",
+        ),
+        TokenKind::Password if chosen.len() < TOKEN_MIN_BYTES => Some(
+            "the chosen secret has less than 16 characters, so it is good only together with its account (Basic, \
+             MQTT), not in a token header",
+        ),
+        TokenKind::Key if chosen.len() < KEY_ADVISED_BYTES => Some(
+            "the chosen key has less than 32 bytes, the least that is advised for HS256; who has a token that it signed \
+             can guess against it",
+        ),
+        TokenKind::Password | TokenKind::Key => None,
+    }
+}
+
+fn identity(found: Option<CredentialRecord>) -> Result<Identity, CheckError> {
+    let record = found.ok_or(CheckError::Denied)?;
+    Ok(Identity { account: record.account, rights: record.rights })
+}
+
+fn check_length(secret: &[u8], least: usize) -> Result<(), VaultError> {
+    if (least..=SECRET_MAX_BYTES).contains(&secret.len()) {
         return Ok(());
     }
-    Err(VaultError::SecretLength { length: secret.len(), least: SECRET_MIN_BYTES, most: SECRET_MAX_BYTES })
+    Err(VaultError::SecretLength { length: secret.len(), least, most: SECRET_MAX_BYTES })
 }
 
 fn check_account(account: &str) -> Result<(), VaultError> {

@@ -5,6 +5,7 @@ use super::gateway::Gateway;
 use super::submit::{self, Prepared};
 use crate::admin::{Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin};
 use crate::credentials::Vault;
+use crate::outbound::{GivenUp, OperatorError, TargetState};
 use dragoman_core::{Answer, Attributes, DeviceId, Execution, ExecutionId, Input, Overflow, Reason, Stage, Transition};
 use dragoman_store::{DeviceRecord, Page, ProfileRecord, Selection, StoreError, Write};
 use dragoman_wasm::{Claim, Plugin, Queue, Submit};
@@ -126,6 +127,22 @@ impl Control for Controller {
                 })
                 .collect(),
         }
+    }
+
+    fn targets(&self) -> Vec<TargetState> {
+        self.gateway.outbound.targets()
+    }
+
+    fn target(&self, name: &str, limit: usize) -> Result<(TargetState, Vec<GivenUp>), ControlError> {
+        Ok(self.gateway.outbound.target(name, limit)?)
+    }
+
+    async fn retry_target(&self, name: &str) -> Result<usize, ControlError> {
+        Ok(self.gateway.outbound.retry(name).await?)
+    }
+
+    async fn drop_target(&self, name: &str) -> Result<usize, ControlError> {
+        Ok(self.gateway.outbound.drop_given_up(name).await?)
     }
 
     async fn submit(&self, command: Command) -> Result<Arc<Execution>, ControlError> {
@@ -295,6 +312,17 @@ fn refused(reason: Reason) -> ControlError {
     match reason.code.as_str() {
         "$UNKNOWN_DEVICE" => ControlError::NotFound(reason.text),
         _ => ControlError::Refused(reason),
+    }
+}
+
+impl From<OperatorError> for ControlError {
+    fn from(error: OperatorError) -> Self {
+        let text = error.to_string();
+        match error {
+            OperatorError::Unknown(_) => Self::NotFound(text),
+            OperatorError::NotConfigured(_) => Self::Conflict(text),
+            OperatorError::Journal(_) => Self::Unavailable(text),
+        }
     }
 }
 

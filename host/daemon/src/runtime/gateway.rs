@@ -12,6 +12,7 @@ use super::publisher::Publisher;
 use super::sequencer::Sequencer;
 use crate::config::Config;
 use crate::credentials::Vault;
+use crate::outbound::Outbound;
 use dragoman_core::{Answer, DeviceId, Effect, Execution, ExecutionId, HandOver, Input, Machine, Reply, Transition};
 use dragoman_mqtt::{Broker, Delivery, DeliveryToken};
 use dragoman_store::{OutboxRow, Seq, Write};
@@ -30,6 +31,8 @@ pub struct Gateway {
     pub plugins: PluginFolder,
     /// Secrets and their checks.
     pub vault: Arc<Vault>,
+    /// Requests to the targets that the operator lists.
+    pub outbound: Arc<Outbound>,
     /// As read at the start.
     pub config: Arc<Config>,
     /// Calls for one session, and calls about one device.
@@ -65,7 +68,13 @@ pub struct Gateway {
 impl Gateway {
     /// Puts the parts together. The broker follows with [`Gateway::attach_broker`], because it needs the gateway to
     /// report to.
-    pub fn new(engine: Arc<Engine>, plugins: PluginFolder, vault: Arc<Vault>, config: Arc<Config>) -> Arc<Self> {
+    pub fn new(
+        engine: Arc<Engine>,
+        plugins: PluginFolder,
+        vault: Arc<Vault>,
+        outbound: Arc<Outbound>,
+        config: Arc<Config>,
+    ) -> Arc<Self> {
         let runtime = tokio::runtime::Handle::current();
         let broker = watch::Sender::new(None);
         let gateway = Arc::new_cyclic(|this| Self {
@@ -75,6 +84,7 @@ impl Gateway {
             presence: Presence::default(),
             plugins,
             vault,
+            outbound,
             config,
             calls: Sequencer::new(runtime.clone()),
             keyed: KeyLocks::default(),

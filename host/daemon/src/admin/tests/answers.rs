@@ -217,3 +217,40 @@ async fn plugins_are_listed_with_what_was_refused() {
     });
     assert_eq!(bench.json("GET /v1/plugins", "", 200).await, expected);
 }
+
+#[tokio::test]
+async fn targets_are_listed_shown_retried_and_dropped() {
+    let bench = Bench::new();
+    let alarms = json!({
+        "name": "alarms", "url": "https://hooks.example", "waiting": 3, "in_flight": 1, "given_up": 1, "held_ms": null,
+        "last_answer": "404 Not Found", "last_answer_ms": 7,
+    });
+    let mut gone = alarms.clone();
+    (gone["name"], gone["url"], gone["given_up"]) = (json!("gone"), json!(null), json!(0));
+    assert_eq!(bench.json("GET /v1/targets", "", 200).await, json!({"items": [alarms, gone]}));
+    let mut shown = alarms;
+    shown["requests"] = json!([{
+        "seq": 9, "dialect": "things", "method": "POST", "path": "/hook", "tries": 12, "created_ms": 5, "given_up_ms": 7,
+        "last_answer": "404 Not Found",
+    }]);
+    assert_eq!(bench.json("GET /v1/targets/alarms", "", 200).await, shown);
+    assert_eq!(bench.json("POST /v1/targets/alarms/retry", "", 200).await, json!({"retried": 4, "left": 1}));
+    assert_eq!(bench.json("POST /v1/targets/alarms/drop", "", 200).await, json!({"dropped": 5}));
+}
+
+#[tokio::test]
+async fn an_account_is_made_of_the_kind_that_is_asked_for() {
+    let bench = Bench::new();
+    for (account, kind, secret) in [
+        ("a", "password", r#","secret":"a phrase of more than sixteen""#),
+        ("b", "token", r#","secret":"0123456789abcdef""#),
+        ("c", "key", ""),
+    ] {
+        let body = format!(r#"{{"dialect":"things","account":"{account}","kind":"{kind}"{secret}}}"#);
+        let made = bench.json("POST /v1/tokens", &body, 201).await;
+        assert_eq!(made["secret"].is_string(), secret.is_empty(), "{made}");
+    }
+    let listed = bench.json("GET /v1/tokens?dialect=things", "", 200).await;
+    let kinds: Vec<_> = listed["items"].as_array().unwrap().iter().map(|item| item["kind"].clone()).collect();
+    assert_eq!(json!(kinds), json!(["password", "token", "key"]));
+}

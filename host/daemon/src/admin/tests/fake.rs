@@ -3,6 +3,7 @@
 use crate::admin::{Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin};
 use crate::credentials::Vault;
 use crate::credentials::memory::Kept;
+use crate::outbound::{GivenUp, TargetState};
 use dragoman_core::{
     Attributes, DeviceId, Event, Execution, ExecutionId, Intent, Invocation, Options, Outcome, Overflow, Owner, Phase,
     Place, Reason, Stage, State, Transition, WhenAway,
@@ -69,6 +70,48 @@ impl Control for Fake {
         };
         let broken = RefusedPlugin { file: "plugins/x.wasm".to_owned(), reason: "x.wasm is no component".to_owned() };
         PluginList { loaded: vec![things], refused: vec![broken] }
+    }
+
+    fn targets(&self) -> Vec<TargetState> {
+        let target = |name: &str, url: Option<&str>, given_up| TargetState {
+            name: name.to_owned(),
+            url: url.map(str::to_owned),
+            waiting: 3,
+            in_flight: 1,
+            given_up,
+            held_ms: None,
+            last_answer: Some("404 Not Found".to_owned()),
+            last_answer_ms: Some(7),
+        };
+        vec![target("alarms", Some("https://hooks.example"), 1), target("gone", None, 0)]
+    }
+
+    fn target(&self, name: &str, limit: usize) -> Result<(TargetState, Vec<GivenUp>), ControlError> {
+        let found = self.targets().into_iter().find(|target| target.name == name);
+        let found = found.ok_or_else(|| ControlError::NotFound(format!("there is no target {name}")))?;
+        let row = GivenUp {
+            seq: 9,
+            dialect: "things".into(),
+            method: "POST".to_owned(),
+            path: "/hook".to_owned(),
+            tries: 12,
+            created_ms: 5,
+            given_up_ms: 7,
+            last_answer: Some("404 Not Found".to_owned()),
+        };
+        let rows = vec![row; found.given_up.min(limit)];
+        Ok((found, rows))
+    }
+
+    async fn retry_target(&self, name: &str) -> Result<usize, ControlError> {
+        match self.target(name, 0)?.0.url {
+            Some(_) => Ok(4),
+            None => Err(ControlError::Conflict(format!("target {name} is not in the configuration any more"))),
+        }
+    }
+
+    async fn drop_target(&self, name: &str) -> Result<usize, ControlError> {
+        self.target(name, 0).map(|_| 5)
     }
 
     async fn submit(&self, command: Command) -> Result<Arc<Execution>, ControlError> {

@@ -60,6 +60,11 @@ async fn paths_and_methods_that_are_not_there() {
         ("GET /v1/executions/e9", "", 404, "NOT_FOUND", "no execution e9 is known; it may have been forgotten"),
         ("GET /v1/executions/a.b", "", 404, "NOT_FOUND", "no execution a.b is known; it may have been forgotten"),
         ("POST /v1/executions/e2/cancel", "", 409, "CONFLICT", "execution e2 has ended as FAILED"),
+        ("GET /v1/targets/none", "", 404, "NOT_FOUND", "there is no target none"),
+        ("POST /v1/targets/none/retry", "", 404, "NOT_FOUND", "there is no target none"),
+        ("POST /v1/targets/gone/retry", "", 409, "CONFLICT", "target gone is not in the configuration any more"),
+        ("POST /v1/targets/none/drop", "", 404, "NOT_FOUND", "there is no target none"),
+        ("GET /v1/targets/alarms/drop", "", 405, "METHOD_NOT_ALLOWED", "/v1/targets/alarms/drop does not know GET"),
         ("DELETE /v1/tokens/things/none", "", 404, "NOT_FOUND", "things has no account none"),
         (
             "DELETE /v1/tokens/things/device%2Flamp-1",
