@@ -1,5 +1,6 @@
 //! The handle: plugins' requests go in, operators look and decide.
 
+use super::batch::Batch;
 use super::client::{Client, TargetError};
 use super::form;
 use super::lane::{Full, GivenUp, Lane, TargetState};
@@ -191,19 +192,18 @@ impl Outbound {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the writes of plugin calls"))]
     /// Whether the configuration lists that target.
     pub(crate) fn knows(&self, target: &str) -> bool {
         self.cells.get(target).is_some_and(|cell| cell.configured)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the writes of plugin calls"))]
-    /// Takes a request in and keeps a place for it. The row must be written in the turn of the plugin's call; then comes
-    /// [`Self::appended`] or [`Self::committed`], or [`Self::forget`] where the turn came to nothing.
-    ///
-    /// # Errors
-    /// See [`EnqueueError`]; each is counted, and that a target is full is logged once.
-    pub(crate) fn enqueue(
+    /// The requests of one plugin call, none yet.
+    pub(crate) fn batch(self: &Arc<Self>) -> Batch {
+        Batch::new(Arc::clone(self))
+    }
+
+    /// Takes a request in and keeps a place for it, until [`Self::release_after`] or [`Self::forget`].
+    pub(super) fn enqueue(
         &self,
         dialect: &str,
         target: &str,
@@ -211,7 +211,7 @@ impl Outbound {
         path: &str,
         headers: Attributes,
         body: Option<Json>,
-    ) -> Result<Write, EnqueueError> {
+    ) -> Result<RequestRow, EnqueueError> {
         let taken = self.take(RequestRow {
             seq: 0,
             dialect: Arc::from(dialect),
@@ -235,7 +235,7 @@ impl Outbound {
         taken
     }
 
-    fn take(&self, mut row: RequestRow) -> Result<Write, EnqueueError> {
+    fn take(&self, mut row: RequestRow) -> Result<RequestRow, EnqueueError> {
         let target = row.target.clone();
         let Some(cell) = self.cells.get(&target).filter(|cell| cell.configured) else {
             return Err(EnqueueError::UnknownTarget { target });
@@ -248,7 +248,7 @@ impl Outbound {
         let full = match lane.reserve(&row) {
             Ok(()) => {
                 cell.measure(&lane);
-                return Ok(Write::RequestPut(RequestRow::clone(&row)));
+                return Ok(RequestRow::clone(&row));
             }
             Err(Full::Rows(limit)) => EnqueueError::TooMany { target, limit },
             Err(Full::Bytes(limit)) => EnqueueError::TooLarge { target, limit },
@@ -259,43 +259,19 @@ impl Outbound {
         Err(full)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the writes of plugin calls"))]
-    /// The turn with these writes was appended there. What of it are requests is sent once that is committed, also
-    /// where the caller is gone by then.
-    pub(crate) fn appended(&self, writes: &[Write], at: Seq) {
-        let rows: Vec<(String, u64)> = writes
-            .iter()
-            .filter_map(|write| match write {
-                Write::RequestPut(row) => Some((row.target.clone(), row.seq)),
-                _ => None,
-            })
-            .collect();
-        if !rows.is_empty() {
-            // Fails only while everything is being dropped; the store has the rows.
-            let _ = self.appended.send((rows, at));
-        }
+    /// These rows, by target and number, were appended there. They are sent once that is committed, also where the
+    /// caller is gone by then.
+    pub(super) fn release_after(&self, rows: Vec<(String, u64)>, at: Seq) {
+        // Fails only while everything is being dropped; the store has the rows.
+        let _ = self.appended.send((rows, at));
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the writes of plugin calls"))]
-    /// The row with this number is committed and may be sent.
-    pub(crate) fn committed(&self, seq: u64) {
-        for cell in self.cells.values() {
-            if cell.lock().release(seq) {
-                cell.changed.notify_one();
-                return;
-            }
-        }
-    }
-
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the writes of plugin calls"))]
     /// The turn that would have written this row came to nothing.
-    pub(crate) fn forget(&self, seq: u64) {
-        for cell in self.cells.values() {
+    pub(super) fn forget(&self, target: &str, seq: u64) {
+        if let Some(cell) = self.cells.get(target) {
             let mut lane = cell.lock();
-            if lane.forget(seq) {
-                cell.measure(&lane);
-                return;
-            }
+            lane.forget(seq);
+            cell.measure(&lane);
         }
     }
 

@@ -175,14 +175,12 @@ impl HostReads for Gateway {
         Ok(self.notes.get(id))
     }
 
-    fn has_target(&self, _name: &str) -> bool {
-        // No target can be configured yet, so no plugin gets as far as writing a request.
-        false
+    fn has_target(&self, name: &str) -> bool {
+        self.outbound.knows(name)
     }
 
     async fn check_password(&self, plugin: &str, account: &str, password: &Secret) -> Result<Identity, CheckError> {
-        let given = credentials::Presented::new("password".into(), None, password.expose().to_vec());
-        let checked = self.vault.check(plugin, Some(account), &given).await;
+        let checked = self.vault.check_password(plugin, account, password.expose()).await;
         identity(plugin, checked)
     }
 

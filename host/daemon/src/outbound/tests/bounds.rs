@@ -14,7 +14,7 @@ async fn past_the_bound_a_request_is_refused_until_there_is_room() {
         bench.post(path).unwrap();
     }
     server.next().await;
-    let full = bench.enqueue("/d").unwrap_err();
+    let full = bench.enqueue("/d").map(drop).unwrap_err();
     assert_eq!(full, EnqueueError::TooMany { target: "alarms".to_owned(), limit: 3 });
     assert_eq!(full.reason(), "waiting-max");
     assert_eq!(full.to_string(), "3 requests wait for target alarms, the limit (waiting_max)");
@@ -29,13 +29,15 @@ async fn what_waits_may_take_so_many_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let config = TargetConfig { waiting_max_bytes: 2_048, ..quick("http://127.0.0.1:9") };
     let bench = Bench::start(folder.path(), &[("alarms", config)]).await;
-    let body = |bytes: usize| Some("x".repeat(bytes));
-    let enqueue = |body| bench.outbound.enqueue("things", "alarms", "POST", "/", Vec::new(), body);
-    let first = enqueue(body(1_000)).unwrap();
-    let refused = enqueue(body(1_000)).unwrap_err();
+    let enqueue = |bytes: usize| {
+        let mut batch = bench.outbound.batch();
+        batch.add("things", "alarms", "POST", "/", Vec::new(), Some("x".repeat(bytes))).map(|_| batch)
+    };
+    let first = enqueue(1_000).unwrap();
+    let refused = enqueue(1_000).map(drop).unwrap_err();
     assert_eq!(refused, EnqueueError::TooLarge { target: "alarms".to_owned(), limit: 2_048 });
-    bench.outbound.forget(seq_of(&first));
-    enqueue(body(1_700)).unwrap();
+    drop(first);
+    enqueue(1_700).unwrap();
 }
 
 #[tokio::test]
@@ -43,9 +45,9 @@ async fn only_targets_of_the_configuration_exist() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::start(folder.path(), &[("alarms", quick("http://127.0.0.1:9"))]).await;
     assert!(bench.outbound.knows("alarms") && !bench.outbound.knows("Alarms"));
-    let unknown = bench.outbound.enqueue("things", "reports", "POST", "/", Vec::new(), None).unwrap_err();
+    let unknown = bench.outbound.batch().add("things", "reports", "POST", "/", Vec::new(), None).unwrap_err();
     assert_eq!(unknown, EnqueueError::UnknownTarget { target: "reports".to_owned() });
-    let invalid = bench.outbound.enqueue("things", "alarms", "POST", "//evil/../x", Vec::new(), None).unwrap_err();
+    let invalid = bench.outbound.batch().add("things", "alarms", "POST", "//evil/../x", Vec::new(), None).unwrap_err();
     assert_eq!(
         invalid.to_string(),
         "the request to alarms cannot be sent: its path \"//evil/../x\" holds . or .. as a part"
@@ -59,17 +61,22 @@ async fn nothing_is_sent_before_its_turn_is_committed() {
     let mut server = Server::start(|_, _| Act::status("200 OK")).await;
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::start(folder.path(), &[("alarms", quick(&server.url))]).await;
-    let early = bench.enqueue("/uncommitted").unwrap();
+    let (batch, write) = bench.enqueue("/uncommitted").unwrap();
+    let (failed, _) = bench.enqueue("/of-a-call-that-failed").unwrap();
     bench.post("/committed").unwrap();
     assert_eq!(server.next().await.path, "/committed");
-    bench.until(|state| state.in_flight == 0 && state.waiting == 1).await;
-    assert_eq!(server.rest(), [] as [&str; 0]);
-    let at = bench.journal.append(vec![early.clone()]).unwrap();
-    bench.journal.committed(at).await.unwrap();
-    bench.outbound.committed(seq_of(&early));
+    bench.until(|state| state.in_flight == 0 && state.waiting == 2).await;
+    drop(failed);
+    assert_eq!((server.rest().len(), bench.state().waiting), (0, 1));
+    batch.appended(bench.journal.append(vec![write]).unwrap());
     assert_eq!(server.next().await.path, "/uncommitted");
     bench.idle().await;
-    assert_eq!(bench.rows().await, []);
+
+    // What is not wanted any more is taken out of the store again.
+    let (batch, write) = bench.enqueue("/withdrawn").unwrap();
+    bench.journal.append(vec![write]).unwrap();
+    bench.journal.append(batch.withdrawn()).unwrap();
+    assert_eq!((bench.rows().await, bench.state().waiting, server.rest().len()), (Vec::new(), 0, 0));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod secrets;
 mod sending;
 mod server;
 
-use super::{EnqueueError, Outbound, TargetState};
+use super::{Batch, EnqueueError, Outbound, TargetState};
 use crate::config::TargetConfig;
 use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
 use dragoman_store::{Journal, JournalOptions, OpenError, RequestRow, Write};
@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_secs(30);
 /// A running outbound side with one target, `alarms`, over a store in a folder.
 struct Bench {
     journal: Journal,
-    outbound: Outbound,
+    outbound: Arc<Outbound>,
 }
 
 impl Bench {
@@ -33,26 +33,24 @@ impl Bench {
         let journal = Journal::start(Arc::new(backend), JournalOptions::default()).unwrap();
         let targets: BTreeMap<String, TargetConfig> =
             targets.iter().map(|(name, config)| ((*name).to_owned(), config.clone())).collect();
-        let outbound = Outbound::start(&targets, journal.clone(), now_ms).await.unwrap();
+        let outbound = Arc::new(Outbound::start(&targets, journal.clone(), now_ms).await.unwrap());
         Self { journal, outbound }
     }
 
     /// Takes in a POST of that path, as a plugin's call does.
     fn post(&self, path: &str) -> Result<u64, EnqueueError> {
-        let write = self.enqueue(path)?;
+        let (batch, write) = self.enqueue(path)?;
         let seq = seq_of(&write);
-        self.append(write);
+        batch.appended(self.journal.append(vec![write]).unwrap());
         Ok(seq)
     }
 
-    fn enqueue(&self, path: &str) -> Result<Write, EnqueueError> {
-        self.outbound.enqueue("things", "alarms", "POST", path, Vec::new(), Some("{\"level\":7}".to_owned()))
-    }
-
-    fn append(&self, write: Write) {
-        let writes = vec![write];
-        let at = self.journal.append(writes.clone()).unwrap();
-        self.outbound.appended(&writes, at);
+    /// The same before its turn.
+    fn enqueue(&self, path: &str) -> Result<(Batch, Write), EnqueueError> {
+        let mut batch = self.outbound.batch();
+        let body = Some("{\"level\":7}".to_owned());
+        let write = batch.add("things", "alarms", "POST", path, Vec::new(), body)?;
+        Ok((batch, write))
     }
 
     fn state(&self) -> TargetState {

@@ -16,8 +16,9 @@ async fn a_request_arrives_whole_and_leaves_the_store() {
     let bench = Bench::start(folder.path(), &[("alarms", config)]).await;
     let headers = vec![("X-Tenant".to_owned(), "globex".to_owned()), ("X-Kind".to_owned(), "up".to_owned())];
     let body = Some("{\"n\":1.50}".to_owned());
-    let write = bench.outbound.enqueue("things", "alarms", "PUT", "/hook?a=b%20c", headers, body).unwrap();
-    bench.append(write);
+    let mut batch = bench.outbound.batch();
+    let write = batch.add("things", "alarms", "PUT", "/hook?a=b%20c", headers, body).unwrap();
+    batch.appended(bench.journal.append(vec![write]).unwrap());
     let seen = server.next().await;
     assert_eq!(
         (seen.method.as_str(), seen.path.as_str(), seen.body.as_str()),

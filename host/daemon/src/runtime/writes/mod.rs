@@ -16,9 +16,10 @@ pub use outcome::{Applied, Submitted, WriteError};
 
 use super::engine::{Outgoing, Step};
 use super::gateway::Gateway;
+use crate::outbound::Batch;
 use dragoman_core::{DeviceId, ExecutionId, Planned, Stage};
 use dragoman_store::{DeviceRecord, Write};
-use dragoman_wasm::{Plugin, PluginWrite};
+use dragoman_wasm::{OutRequest, Plugin, PluginWrite};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -71,8 +72,14 @@ impl Gateway {
         }
         let (until, steps) = (transaction.until, std::mem::take(&mut transaction.steps));
         let mut turn = self.engine.turn(steps, until)?;
+        let requests = std::mem::replace(&mut transaction.requests, self.outbound.batch());
         // An attempt that is not wanted any more must not leave the process either.
         let wanted = !planned || turn.answers.first() == Some(&dragoman_core::Answer::Taken);
+        if wanted {
+            requests.appended(turn.seq);
+        } else {
+            self.engine.turn(requests.withdrawn().into_iter().map(Step::Write).collect(), None)?;
+        }
         transaction.conclude_reports(&mut turn).await?;
         let submissions = transaction.conclude_submissions(&mut turn);
         if wanted {
@@ -99,6 +106,8 @@ struct Transaction<'a> {
     devices: HashMap<DeviceId, Option<DeviceRecord>>,
     /// Revisions of documents and profiles as this call leaves them; 0: none.
     revisions: HashMap<String, u64>,
+    /// Requests to targets. Their places are given back where the call comes to nothing.
+    requests: Batch,
     after: Vec<After>,
 }
 
@@ -122,8 +131,16 @@ impl<'a> Transaction<'a> {
             reports: Vec::new(),
             devices: HashMap::new(),
             revisions: HashMap::new(),
+            requests: gateway.outbound.batch(),
             after: Vec::new(),
         }
+    }
+
+    fn request(&mut self, request: OutRequest) -> Result<(), WriteError> {
+        let OutRequest { target, method, path, headers, body } = request;
+        let write = self.requests.add(self.plugin.name(), &target, &method, &path, headers, body)?;
+        self.steps.push(Step::Write(write));
+        Ok(())
     }
 
     /// One line for each thing that a plugin can write; each is done in the room of its kind.
@@ -149,9 +166,7 @@ impl<'a> Transaction<'a> {
             PluginWrite::RemoveDocument { collection, key, revision } => {
                 self.remove_document(collection, key, revision).await?;
             }
-            PluginWrite::Request(request) => {
-                return Err(WriteError::Limit(format!("no target {} is configured", request.target)));
-            }
+            PluginWrite::Request(request) => self.request(*request)?,
             PluginWrite::Publish { to, message } => self.after.push(After::Publish { to, message }),
             PluginWrite::Emit(event) => self.after.push(After::Emit(event)),
             PluginWrite::PutNotes { session, notes } => self.after.push(After::PutNotes { session, notes }),

@@ -1,5 +1,6 @@
 //! What applying the writes of a call came to.
 
+use crate::outbound::EnqueueError;
 use crate::runtime::engine::Stopped;
 use crate::runtime::waits::Reached;
 use dragoman_core::{ExecutionId, Reason};
@@ -40,4 +41,16 @@ pub enum WriteError {
     /// The store cannot be written any more.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+impl From<EnqueueError> for WriteError {
+    fn from(error: EnqueueError) -> Self {
+        let text = error.to_string();
+        match error {
+            EnqueueError::Invalid { .. } => Self::NotAllowed(text),
+            EnqueueError::UnknownTarget { .. } | EnqueueError::TooMany { .. } | EnqueueError::TooLarge { .. } => {
+                Self::Limit(text)
+            }
+        }
+    }
 }
