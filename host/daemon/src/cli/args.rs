@@ -346,15 +346,15 @@ Examples:
   dragoman target list --json
 
 A request waits until the target answers it with 2xx. It is given up when its tries are used up, or when the answer is
-final, such as 404; then it is kept until you retry or drop it. HELD says for how many milliseconds nothing is sent,
-because the target could not be reached.")]
+final, such as 404; then it is kept until you retry or drop it. HELD MS says for how many milliseconds nothing
+is sent, because the target could not be reached.")]
     List,
     /// Show a target and the requests that were given up, the newest first
     Show {
         /// Its name
         name: String,
     },
-    /// Send what was given up once more, with all its tries
+    /// Send what was given up once more, with all its tries, and what waits for its next try at once
     Retry {
         /// Its name
         name: String,

@@ -39,7 +39,7 @@ fn listed(page: &Value) -> String {
             row
         })
         .collect();
-    let heading = ["NAME", "URL", "WAITING", "IN FLIGHT", "GIVEN UP", "HELD", "LAST ANSWER"];
+    let heading = ["NAME", "URL", "WAITING", "IN FLIGHT", "GIVEN UP", "HELD MS", "LAST ANSWER"];
     table(&heading, &rows, "no targets are configured")
 }
 

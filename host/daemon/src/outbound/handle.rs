@@ -290,7 +290,8 @@ impl Outbound {
         Ok((lane.state(name, Instant::now()), lane.given_up(limit)))
     }
 
-    /// Sends what was given up once more, as if it had never been tried, as far as it may wait. Tells how many that are.
+    /// Sends what was given up once more, as if it had never been tried, as far as it may wait, and ends all waits. Tells
+    /// how many had been given up.
     ///
     /// # Errors
     /// See [`OperatorError`].

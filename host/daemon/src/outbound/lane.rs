@@ -270,8 +270,10 @@ impl Lane {
         self.given_up.values().take_while(fits).map(fresh).collect()
     }
 
-    /// Lets those wait again.
+    /// Lets those wait again, and tries everything at once: the operator knows more than the waits do.
     pub(super) fn revive(&mut self, rows: Vec<Arc<RequestRow>>) {
+        self.reach = Reach::default();
+        self.ready.extend(std::mem::take(&mut self.later).into_values().map(|row| (row.seq, row)));
         for row in rows {
             self.drop_given_up(row.seq);
             self.waiting_bytes += size(&row);

@@ -39,13 +39,13 @@ pub(super) async fn run(sender: Sender, mut stopping: watch::Receiver<bool>) {
             () = sleep_until(wakes_at) => Ok(()),
             () = until_stopping(&mut stopping) => break,
         };
-        if sender.failed(settled) {
+        if sender.failed(&settled) {
             return;
         }
     }
     while let Some(done) = under_way.tries.join_next_with_id().await {
         let settled = sender.settle(&mut under_way, done).await;
-        if sender.failed(settled) {
+        if sender.failed(&settled) {
             return;
         }
     }
@@ -149,8 +149,8 @@ impl Sender {
     }
 
     /// Whether the journal failed, so that nothing can be sent any more: it could not be recorded.
-    fn failed(&self, settled: Result<(), JournalError>) -> bool {
-        if let Err(error) = &settled {
+    fn failed(&self, settled: &Result<(), JournalError>) -> bool {
+        if let Err(error) = settled {
             tracing::error!(target_name = %self.cell.name, %error, "nothing more is sent, because the store cannot be written");
         }
         settled.is_err()

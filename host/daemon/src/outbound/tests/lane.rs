@@ -180,6 +180,18 @@ fn only_as_many_are_revived_as_may_wait() {
 }
 
 #[test]
+fn an_operator_ends_all_waits() {
+    let mut bench = bench(slow());
+    bench.put([1, 2]);
+    assert_eq!(bench.take(0), [1, 2]);
+    bench.tried(1, (0, 10), 500);
+    bench.tried(2, (0, 10), 0);
+    assert_eq!(bench.take(10), [0_u64; 0]);
+    bench.lane.revive(Vec::new());
+    assert_eq!(bench.take(10), [1, 2]);
+}
+
+#[test]
 fn a_try_of_nothing_has_no_fate() {
     let bench = bench(slow());
     let now = bench.start;

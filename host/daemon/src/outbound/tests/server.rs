@@ -111,8 +111,10 @@ impl Drop for Server {
     }
 }
 
+type Script = Box<dyn Fn(&Seen, usize) -> Act + Send + Sync>;
+
 struct Shared {
-    script: Box<dyn Fn(&Seen, usize) -> Act + Send + Sync>,
+    script: Script,
     tell: mpsc::UnboundedSender<Seen>,
     count: AtomicUsize,
     at_once: AtomicUsize,
