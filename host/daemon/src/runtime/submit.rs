@@ -14,6 +14,8 @@ const TTL_MS: u32 = 30_000;
 /// Dispatches that may come to nothing, for a command that may wait for its device. A connection that breaks and a
 /// restart of the gateway each cost one, so there are enough of them for a bad day; the time to live bounds the rest.
 const ATTEMPTS_QUEUED: u32 = 16;
+/// Label of a device that says another window than its dialect's, in the contract's words for a stage.
+const WINDOW_LABEL: &str = "device.window";
 /// Name of this node while one node carries everything.
 const NODE: &str = "local";
 
@@ -74,7 +76,7 @@ pub async fn prepare_for(
         return Ok(Prepared::Refused(Reason::new("$UNSUPPORTED", text)));
     };
     let description = dialect.description();
-    let options = options(queue, description.tells, description.device_window, &submit);
+    let options = options(queue, description.tells, device_window(&device, description.device_window), &submit);
     let idempotency = submit
         .idempotency_key
         .map(|key| Idempotency { key, fingerprint: fingerprint(submit.device.as_str(), &submit.intent) });
@@ -118,6 +120,18 @@ async fn find_prior(
         return Ok(Some(Prior { id: found.id.clone(), fingerprint: None }));
     }
     Ok(None)
+}
+
+/// How far a device's command must have got before its next is dispatched: its own label says, else its dialect.
+fn device_window(device: &DeviceRecord, of_dialect: Option<Stage>) -> Option<Stage> {
+    let label = device.labels.iter().find(|(name, _)| name == WINDOW_LABEL).map(|(_, value)| value.as_str());
+    match label {
+        Some("accepted") => None,
+        Some("sent") => Some(Stage::Sent),
+        Some("acked") => Some(Stage::Acked),
+        Some("ended") => Some(Stage::Ended),
+        _ => of_dialect,
+    }
 }
 
 /// Whether an idempotency key is still remembered: as long as its execution is open, and that many hours from its

@@ -121,9 +121,16 @@ impl Transaction<'_> {
         id: &ExecutionId,
         amend: impl FnOnce(&mut Execution, u64) -> Option<dragoman_core::Transition>,
     ) -> Result<(), WriteError> {
-        let Some(execution) = self.gateway.engine.journal().execution(id).await? else { return Ok(()) };
-        let mut execution = Arc::unwrap_or_clone(execution);
+        // What this call changed before is not in the journal yet, and must not be written over.
+        let mut execution = match self.ended.remove(id) {
+            Some(execution) => execution,
+            None => match self.gateway.engine.journal().execution(id).await? {
+                Some(execution) => Arc::unwrap_or_clone(execution),
+                None => return Ok(()),
+            },
+        };
         let line = amend(&mut execution, self.gateway.engine.now_ms());
+        self.ended.insert(id.clone(), execution.clone());
         self.steps.push(Step::Amend { execution: Arc::new(execution), lines: line.into_iter().collect() });
         Ok(())
     }

@@ -17,7 +17,7 @@ pub use outcome::{Applied, Submitted, WriteError};
 use super::engine::{Outgoing, Step};
 use super::gateway::Gateway;
 use crate::outbound::Batch;
-use dragoman_core::{DeviceId, ExecutionId, Planned, Stage};
+use dragoman_core::{DeviceId, Execution, ExecutionId, Planned, Stage};
 use dragoman_store::{DeviceRecord, Write};
 use dragoman_wasm::{OutRequest, Plugin, PluginWrite};
 use std::collections::HashMap;
@@ -104,6 +104,8 @@ struct Transaction<'a> {
     reports: Vec<(usize, executions::Told)>,
     /// Devices as this call leaves them; none: removed.
     devices: HashMap<DeviceId, Option<DeviceRecord>>,
+    /// Executions that had ended before, as this call leaves them.
+    ended: HashMap<ExecutionId, Execution>,
     /// Revisions of documents and profiles as this call leaves them; 0: none.
     revisions: HashMap<String, u64>,
     /// Requests to targets. Their places are given back where the call comes to nothing.
@@ -130,6 +132,7 @@ impl<'a> Transaction<'a> {
             used: HashMap::new(),
             reports: Vec::new(),
             devices: HashMap::new(),
+            ended: HashMap::new(),
             revisions: HashMap::new(),
             requests: gateway.outbound.batch(),
             after: Vec::new(),
