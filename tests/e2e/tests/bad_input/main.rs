@@ -1,19 +1,26 @@
 //! Bad input over every way in, as a table: what is answered, byte for byte; which metric moved; and that everything
 //! else stands as it stood.
 
-mod http_rows;
+mod connio;
+mod fleets;
+mod golden;
+mod http_row;
+mod huawei;
 mod mqtt_rows;
 mod standing;
+mod table;
+mod the_things_stack;
 
 use anyhow::Context;
 use dragoman_e2e::devices::{FLEETS_BOX, METER};
 use dragoman_e2e::wait::{self, SOON};
 use dragoman_e2e::{Answer, World, http};
-use http_rows::{HttpRow, Who};
+use golden::masked;
+use http_row::Who;
 use mqtt_rows::LoginRow;
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS, SubscribeReasonCode};
 use serde_json::json;
-use standing::{Places, standing, without_ids};
+use standing::{Places, standing};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,11 +29,12 @@ async fn bad_requests() -> anyhow::Result<()> {
     let places = Places::prepare(&world).await?;
     let client = http::client()?;
     let mut wrong = Vec::new();
-    for row in http_rows::rows() {
+    for row in fleets::rows().into_iter().chain(huawei::rows()) {
         let standing_before = standing(&world).await?;
         let before = world.admin.metrics().await?;
-        let answer = ask(&client, &world, &places, &row).await.with_context(|| row.what)?;
-        let answered = (answer.status, without_ids(&places.hide(&answer.text)));
+        let answer =
+            ask(&client, &world, &places.fill(row.request), row.who, (row.body)()).await.with_context(|| row.what)?;
+        let answered = (answer.status, masked(&places.hide(&answer.text)));
         if answered != (row.status, row.answer.to_owned()) {
             wrong.push(format!("{}\n    {} {}\n    {} {}", row.what, row.status, row.answer, answered.0, answered.1));
         }
@@ -127,14 +135,22 @@ async fn a_full_queue_refuses_the_newest() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ask(client: &reqwest::Client, world: &World, places: &Places, row: &HttpRow) -> anyhow::Result<Answer> {
-    let (method, path) = row.request.split_once(' ').context("a request is a method and a path")?;
+/// Sends a request, method and path, to the dialects' listener.
+async fn ask(
+    client: &reqwest::Client,
+    world: &World,
+    request: &str,
+    who: Who,
+    body: Vec<u8>,
+) -> anyhow::Result<Answer> {
+    let (method, path) = request.split_once(' ').context("a request is a method and a path")?;
     let listeners = world.daemon.listeners();
-    let url = format!("http://{}{}", listeners.http, places.fill(path));
-    let request = client.request(method.parse()?, url).body((row.body)());
-    http::send(match row.who {
+    let url = format!("http://{}{path}", listeners.http);
+    let request = client.request(method.parse()?, url).body(body);
+    http::send(match who {
         Who::Nobody => request,
         Who::Basic(key, secret) => request.basic_auth(key, Some(secret)),
+        Who::Bearer(key) => request.bearer_auth(key),
         Who::Header(name, value) => request.header(name, value),
     })
     .await

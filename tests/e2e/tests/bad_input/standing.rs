@@ -61,34 +61,3 @@ async fn settled(world: &World) -> anyhow::Result<()> {
     })
     .await
 }
-
-/// A text whose UUIDs are replaced by `<id>`.
-pub(crate) fn without_ids(text: &str) -> String {
-    const LENGTHS: [usize; 5] = [8, 4, 4, 4, 12];
-    let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let candidate = rest.get(..36).unwrap_or_default();
-        let parts: Vec<_> = candidate.split('-').collect();
-        let is_uuid = parts.len() == LENGTHS.len()
-            && parts
-                .iter()
-                .zip(LENGTHS)
-                .all(|(part, length)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let taken = if is_uuid { 36 } else { first.len_utf8() };
-        result.push_str(if is_uuid { "<id>" } else { &rest[..taken] });
-        rest = &rest[taken..];
-    }
-    result
-}
-
-#[test]
-fn uuids_are_replaced_and_nothing_else() {
-    for (text, expected) in [
-        ("a 0198c0de-1234-7abc-8def-0123456789ab.", "a <id>."),
-        ("0198c0de-1234-7abc-8def-0123456789ax", "0198c0de-1234-7abc-8def-0123456789ax"),
-        ("é", "é"),
-    ] {
-        assert_eq!(without_ids(text), expected);
-    }
-}

@@ -1,80 +1,29 @@
-//! Requests that must be refused, and the refusal of each.
+//! Requests that the Fleets API must refuse, and the refusal of each.
 
+use crate::http_row::{HttpRow, Who, nested, row};
 use dragoman_e2e::world::{FLEETS_KEY, HUAWEI_TOKEN};
 
-/// Who asks.
-#[derive(Clone, Copy)]
-pub(crate) enum Who {
-    Nobody,
-    Basic(&'static str, &'static str),
-    Header(&'static str, &'static str),
-}
-
-/// A request and what must come back.
-pub(crate) struct HttpRow {
-    pub(crate) what: &'static str,
-    /// Method and path; `{open}` and `{ended}` stand for executions.
-    pub(crate) request: &'static str,
-    pub(crate) who: Who,
-    pub(crate) body: fn() -> Vec<u8>,
-    /// The dialect that the answer is counted for.
-    pub(crate) dialect: &'static str,
-    pub(crate) status: u16,
-    /// The body, UUIDs replaced by `<id>`.
-    pub(crate) answer: &'static str,
-}
-
 const FLEETS: &str = "emqx-fleets";
-const HUAWEI: &str = "huawei-iotda";
 const KEY: Who = Who::Basic(FLEETS_KEY.0, FLEETS_KEY.1);
 const TOKEN: Who = Who::Header("x-auth-token", HUAWEI_TOKEN.1);
 const COMMANDS: &str = "POST /api/v1/commands";
-const METER: &str = "POST /v5/iot/project/devices/water_meter_001/commands";
-
-macro_rules! row {
-    ($what:literal, $request:expr, $who:expr, $body:expr, $dialect:expr, $status:literal, $answer:expr) => {
-        HttpRow {
-            what: $what,
-            request: $request,
-            who: $who,
-            body: || Vec::from($body),
-            dialect: $dialect,
-            status: $status,
-            answer: $answer,
-        }
-    };
-}
-
-/// An object around so many objects, and a value in the innermost.
-fn nested(depth: usize) -> String {
-    format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth))
-}
 
 fn deep_command() -> String {
     format!("{{\"thingId\":\"thermostat-001\",\"action\":\"reboot\",\"params\":{}}}", nested(5_000))
-}
-
-fn deep_paras() -> String {
-    format!("{{\"command_name\":\"X\",\"paras\":{}}}", nested(5_000))
 }
 
 fn long_action() -> String {
     format!("{{\"thingId\":\"thermostat-001\",\"action\":\"{}\"}}", "a".repeat(256))
 }
 
-fn long_service() -> String {
-    format!("{{\"service_id\":\"{}\",\"paras\":{{}}}}", "s".repeat(65))
-}
-
 /// Every request.
 pub(crate) fn rows() -> Vec<HttpRow> {
-    let mut rows = fleets_bodies();
-    rows.extend(fleets_paths());
-    rows.extend(huawei());
+    let mut rows = bodies();
+    rows.extend(paths());
     rows
 }
 
-fn fleets_bodies() -> Vec<HttpRow> {
+fn bodies() -> Vec<HttpRow> {
     vec![
         row!(
             "a command that is not UTF-8",
@@ -268,7 +217,7 @@ fn fleets_bodies() -> Vec<HttpRow> {
     ]
 }
 
-fn fleets_paths() -> Vec<HttpRow> {
+fn paths() -> Vec<HttpRow> {
     const WRONG: Who = Who::Basic(FLEETS_KEY.0, "wrong");
     const STRANGER: Who = Who::Basic("ak_nobody", "secret-of-nobody");
     const BROKEN: Who = Who::Header("authorization", "Basic !!!");
@@ -425,139 +374,6 @@ fn fleets_paths() -> Vec<HttpRow> {
             "none",
             404,
             r#"{"error":{"code":"$NO_ROUTE","message":"no loaded dialect claims PUT /api/v1/commands; `dragoman plugin list` shows the routes","request_id":"<id>"}}"#
-        ),
-    ]
-}
-
-fn huawei() -> Vec<HttpRow> {
-    const WRONG: Who = Who::Header("x-auth-token", "wrong-token-of-the-tests");
-    const PARAS: &str = r#"{"paras":{}}"#;
-    vec![
-        row!(
-            "no token",
-            METER,
-            Who::Nobody,
-            PARAS,
-            HUAWEI,
-            401,
-            r#"{"error_code":"IOTDA.000002","error_msg":"Authentication failed."}"#
-        ),
-        row!(
-            "a token that is not known",
-            METER,
-            WRONG,
-            PARAS,
-            HUAWEI,
-            401,
-            r#"{"error_code":"IOTDA.000002","error_msg":"Authentication failed."}"#
-        ),
-        row!(
-            "a key of another platform",
-            METER,
-            KEY,
-            PARAS,
-            HUAWEI,
-            401,
-            r#"{"error_code":"IOTDA.000002","error_msg":"Authentication failed."}"#
-        ),
-        row!(
-            "a command that is not UTF-8",
-            METER,
-            TOKEN,
-            b"{\"paras\":{\"a\":\"\xff\"}}",
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000008","error_msg":"The request body is not valid JSON. It is not UTF-8."}"#
-        ),
-        row!(
-            "a command that is not JSON",
-            METER,
-            TOKEN,
-            "ON",
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000008","error_msg":"The request body is not valid JSON. expected value at line 1 column 1"}"#
-        ),
-        row!(
-            "a command nested too deep",
-            METER,
-            TOKEN,
-            deep_paras(),
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000008","error_msg":"The request body is not valid JSON. the JSON is nested deeper than 64 levels"}"#
-        ),
-        row!(
-            "a command that is too long",
-            METER,
-            TOKEN,
-            vec![b' '; 262_145],
-            HUAWEI,
-            413,
-            r#"{"error":{"code":"$LIMIT","message":"the body exceeds 262144 bytes, the limit set by http.body_max_bytes","request_id":"<id>"}}"#
-        ),
-        row!(
-            "no parameters",
-            METER,
-            TOKEN,
-            r#"{"command_name":"ON_OFF"}"#,
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000006","error_msg":"Invalid input data. paras must be a JSON object."}"#
-        ),
-        row!(
-            "parameters that are text",
-            METER,
-            TOKEN,
-            r#"{"paras":"{}"}"#,
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000006","error_msg":"Invalid input data. paras must be a JSON object."}"#
-        ),
-        row!(
-            "a service id that is too long",
-            METER,
-            TOKEN,
-            long_service(),
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000006","error_msg":"Invalid input data. service_id must be a string of at most 64 characters."}"#
-        ),
-        row!(
-            "a command name that is a number",
-            METER,
-            TOKEN,
-            r#"{"command_name":1,"paras":{}}"#,
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000006","error_msg":"Invalid input data. command_name must be a string of at most 128 characters."}"#
-        ),
-        row!(
-            "a device that is not known",
-            "POST /v5/iot/p/devices/nobody/commands",
-            TOKEN,
-            PARAS,
-            HUAWEI,
-            404,
-            r#"{"error_code":"IOTDA.014000","error_msg":"The device does not exist."}"#
-        ),
-        row!(
-            "a device id of other letters",
-            "POST /v5/iot/p/devices/a.b/commands",
-            TOKEN,
-            PARAS,
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000006","error_msg":"Invalid input data. device_id must be 1 to 128 letters, digits, _ and -."}"#
-        ),
-        row!(
-            "a device id that is no text",
-            "POST /v5/iot/p/devices/%ff/commands",
-            TOKEN,
-            PARAS,
-            HUAWEI,
-            400,
-            r#"{"error_code":"IOTDA.000006","error_msg":"Invalid input data. The path is not percent-encoded UTF-8."}"#
         ),
     ]
 }
