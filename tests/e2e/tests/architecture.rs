@@ -18,7 +18,7 @@ const HOST: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that a plugin may depend on of ours.
-const SDKS: &[&str] = &["dragoman-plugin-sdk", "dragoman-handler-sdk"];
+const SDKS: &[&str] = &["dragoman-plugin-sdk"];
 
 /// Names of platforms. The host knows none: whatever is particular to one is in a plugin.
 const PLATFORMS: &[&str] =
