@@ -118,17 +118,10 @@ impl Vault {
         account: Option<&str>,
         presented: &Presented,
     ) -> Result<Identity, CheckError> {
-        if let Some(account) = account {
-            return self.check_password(dialect, account, &presented.secret).await;
-        }
-        if presented.secret.is_empty() || presented.secret.len() > SECRET_MAX_BYTES {
-            return Err(CheckError::Denied);
-        }
-        // A token names its account by itself; a password needs the account that came with it.
-        match (self.records.by_token(dialect, &token::hash(&presented.secret)).await?, &presented.account) {
-            (Some(record), _) => identity(Some(record)),
-            (None, Some(account)) => self.check_password(dialect, account, &presented.secret).await,
-            (None, None) => Err(CheckError::Denied),
+        match account.or(presented.account.as_deref()) {
+            Some(account) => self.check_password(dialect, account, &presented.secret).await,
+            None if presented.secret.is_empty() || presented.secret.len() > SECRET_MAX_BYTES => Err(CheckError::Denied),
+            None => identity(self.records.by_token(dialect, &token::hash(&presented.secret)).await?),
         }
     }
 
