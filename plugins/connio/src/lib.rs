@@ -74,7 +74,7 @@ impl Plugin for Connio {
                 limit: QUEUE_LIMIT,
                 overflow: Overflow::RefuseNewest,
             }],
-            credential_headers: vec!["authorization".to_owned()],
+            credential_headers: Vec::new(),
             settings_schema: Some(settings::SCHEMA.to_owned()),
             attributes: vec![("documents.index".to_owned(), store::INDEX.to_owned())],
         }

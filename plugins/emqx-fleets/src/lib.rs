@@ -53,7 +53,7 @@ impl Plugin for Fleets {
                 limit: QUEUE_LIMIT,
                 overflow: Overflow::RefuseNewest,
             }],
-            credential_headers: vec!["authorization".to_owned()],
+            credential_headers: Vec::new(),
             settings_schema: Some(settings::SCHEMA.to_owned()),
             attributes: Vec::new(),
         }
