@@ -2,7 +2,7 @@
 
 use crate::gang::Who;
 use crate::raw::Login;
-use crate::town::{METER, SIGNING_KEY, logins};
+use crate::town::{METER, SIGNER, SIGNING_KEY, logins};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dragoman_e2e::devices::{self, THERMOSTAT};
@@ -116,7 +116,7 @@ pub(crate) fn rows() -> Vec<LoginRow> {
         ),
         row(
             "the account that signs tokens, with its secret",
-            Login::new("hive-thief", "device/signer", &STANDARD.encode(SIGNING_KEY)),
+            Login::new("hive-thief", SIGNER, &STANDARD.encode(SIGNING_KEY)),
             NotAuthorized,
             "not-authorized",
         ),

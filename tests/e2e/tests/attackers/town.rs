@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use std::time::SystemTime;
 use tokio::task::JoinHandle;
 
-/// A synchronous call of IoTDA waits as long as a test may take; the platform's own 20 s are shown elsewhere. Tokens of
-/// DeviceHive are signed by the secret of a device, because only those are kept so that they can sign.
-const SETTINGS: &str = "[plugin.huawei-iotda.settings]\nsync-time-out-s = 55\n\n\
-    [plugin.devicehive.settings]\njwt-account = \"device/signer\"\n";
+/// A synchronous call of IoTDA waits as long as a test may take; the platform's own 20 s are shown elsewhere.
+const SETTINGS: &str = "[plugin.huawei-iotda.settings]\nsync-time-out-s = 55\n";
 
+/// The account of DeviceHive whose key signs tokens.
+pub(crate) const SIGNER: &str = "jwt";
 /// Key with which DeviceHive's tokens are signed, before it is written in Base64.
 pub(crate) const SIGNING_KEY: &str = "the key that signs the tokens of these tests";
 /// A device of IoTDA that `victim-app` of The Things Stack listens to as well.
@@ -337,6 +337,7 @@ async fn register(world: &World) -> anyhow::Result<()> {
         admin.add_token(dialect, account, &devices::secret(account), &rights).await?;
     }
     let key = base64::engine::general_purpose::STANDARD.encode(SIGNING_KEY);
-    let credential = json!({ "kind": "key", "secret": key });
-    admin.add_device(&json!({ "id": "signer", "dialect": "devicehive", "credential": credential })).await
+    let signer = json!({ "dialect": "devicehive", "account": SIGNER, "kind": "key", "secret": key });
+    admin.post("/v1/tokens", &signer).await?.expect(201)?;
+    Ok(())
 }
