@@ -324,6 +324,42 @@ pub enum Event {
     Late,
 }
 
+impl Event {
+    /// Every event.
+    pub const ALL: [Self; 12] = [
+        Self::Queued,
+        Self::Planned,
+        Self::Sent,
+        Self::Acked,
+        Self::Progress,
+        Self::Replied,
+        Self::Silence,
+        Self::AttemptFailed,
+        Self::Requeued,
+        Self::Ended,
+        Self::Note,
+        Self::Late,
+    ];
+
+    /// The event in the words of the contract and of the admin API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Planned => "planned",
+            Self::Sent => "sent",
+            Self::Acked => "acked",
+            Self::Progress => "progress",
+            Self::Replied => "replied",
+            Self::Silence => "silence",
+            Self::AttemptFailed => "attempt-failed",
+            Self::Requeued => "requeued",
+            Self::Ended => "ended",
+            Self::Note => "note",
+            Self::Late => "late",
+        }
+    }
+}
+
 /// One line of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {

@@ -31,9 +31,9 @@ impl Machine {
             // The messages are not taken: the time was over while they were planned.
             self.time_out(now_ms, id, effects);
             Answer::Stale
-        } else if attempt > Self::ATTEMPTS_MAX && plan.is_an_attempt(record.handled) {
+        } else if let Some(limit) = record.reached_limit(attempt).filter(|_| plan.is_an_attempt(record.handled)) {
             // A handler that never finishes would go on for as long as its command lives. Its messages are not taken.
-            self.finish(now_ms, id, Ending::Host(State::Failed, reasons::limit(Self::ATTEMPTS_MAX)), effects);
+            self.finish(now_ms, id, Ending::Host(State::Failed, reasons::limit(limit)), effects);
             Answer::Stale
         } else {
             self.take_plan(now_ms, id, &record, plan, effects);

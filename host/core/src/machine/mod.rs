@@ -55,9 +55,14 @@ impl Machine {
     /// time that has passed, the shell ticks again.
     pub const TICK_MAX: usize = 1_000;
 
-    /// Attempts of one execution, the steps of its handler and all repetitions counted. A plan for one more is not
-    /// taken: the execution ends failed with [`reasons::LIMIT`]. A handler that finishes then, finishes.
+    /// Attempts of one execution, the steps of its handler and their repetitions counted, but not those that no broker
+    /// took. A plan for one more is not taken: the execution ends failed with [`reasons::LIMIT`]. A handler that finishes
+    /// then, finishes.
     pub const ATTEMPTS_MAX: u32 = 1_000;
+
+    /// Attempts of one step that no broker took, because the device was gone again or did not listen. They are many
+    /// where a device comes and goes for days; each leaves lines in the history.
+    pub const UNTAKEN_MAX: u32 = 10_000;
 
     /// A machine with nothing open and nobody online.
     pub fn new(limits: Limits) -> Self {

@@ -36,7 +36,9 @@ impl Machine {
         let answered = matches!(record.phase, Phase::Resuming(_));
         match report {
             Report::Progress(note) if newest && (out || answered) => self.progress(now_ms, &id, note, attributes),
-            Report::Acked(detail) if newest && (out || answered) && !record.told.acked => {
+            // Said twice, it is no news.
+            Report::Acked(_) if newest && (out || answered) && record.told.acked => return Answer::Stale,
+            Report::Acked(detail) if newest && (out || answered) => {
                 self.acked(now_ms, &id, detail.as_deref(), attributes, effects);
             }
             // The device did it, whether or not that attempt was thought lost and repeated.
@@ -44,7 +46,10 @@ impl Machine {
                 self.book.amend(&id, |record| record.told.heard = true);
                 self.answer_step(now_ms, &id, outcome, attributes, effects);
             }
-            Report::Progress(_) | Report::Acked(_) | Report::Ended(_) => return Answer::Stale,
+            // An attempt that another replaced, or a step that is answered.
+            Report::Progress(_) | Report::Acked(_) | Report::Ended(_) => {
+                return self.too_late(now_ms, &id, Some(attempt), said(&report), attributes);
+            }
         }
         self.serve(now_ms, &record.device, effects);
         Answer::Taken
@@ -108,8 +113,8 @@ impl Machine {
         self.conclude_if_reached(now_ms, id, effects);
     }
 
-    /// It has ended within this very turn, so that the record is still here, or the attempt has failed or was answered:
-    /// the history grows by one line. The attempt is the newest where none is named.
+    /// It has ended within this very turn, so that the record is still here, or the attempt has failed, was replaced or was
+    /// answered: the history grows by one line. The attempt is the newest where none is named.
     pub(super) fn too_late(
         &mut self,
         now_ms: u64,

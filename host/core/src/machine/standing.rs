@@ -24,6 +24,18 @@ pub(super) struct Standing {
     pub(super) deadline_ms: u64,
 }
 
+impl Standing {
+    /// The limit that one attempt more would exceed.
+    pub(super) fn reached_limit(&self, attempt: u32) -> Option<u32> {
+        let repeated = self.attempt.saturating_sub(self.step_attempt);
+        let untaken = repeated.saturating_sub(self.spent);
+        match attempt.saturating_sub(untaken) > Machine::ATTEMPTS_MAX {
+            true => Some(Machine::ATTEMPTS_MAX),
+            false => (untaken >= Machine::UNTAKEN_MAX).then_some(Machine::UNTAKEN_MAX),
+        }
+    }
+}
+
 impl Machine {
     /// Where an execution stands that has not ended.
     pub(super) fn standing(&self, id: &ExecutionId) -> Option<Standing> {

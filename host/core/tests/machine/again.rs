@@ -53,7 +53,7 @@ fn its_lines_say_so_and_it_is_queued_again() {
     let mut bench = three(|_| ());
     bench.report("lamp", "a1", Report::Acked(None));
     let reason = Reason::new("nack", "no ack bit");
-    let attributes = vec![("lorawan.f-cnt".to_owned(), "7".to_owned())];
+    let attributes = vec![("radio.f-cnt".to_owned(), "7".to_owned())];
     let (by, key) = (device("lamp"), "a1".to_owned());
     bench.take(Input::AttemptFailed { by, key, reason: reason.clone(), attributes: attributes.clone() });
     let record = bench.record("a");

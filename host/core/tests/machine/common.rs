@@ -44,7 +44,7 @@ pub(crate) fn submission(name: &str, to: &str) -> Submission {
         holder: device(to),
         intent: intent(name),
         options: options(),
-        origin: "fleets".into(),
+        origin: "globex".into(),
         alias: None,
         context: None,
         labels: Vec::new(),

@@ -181,20 +181,21 @@ fn a_handler_may_finish_after_its_last_step() {
 }
 
 #[test]
-fn repetitions_count_towards_the_limit() {
+fn what_no_broker_took_has_a_limit_of_its_own() {
     let mut bench = Bench::new(roomy());
     bench.online("lamp");
     bench.submit(with("x", |o| (o.succeeds_at, o.lowered) = (Stage::Acked, true)));
-    for attempt in 1..=Machine::ATTEMPTS_MAX {
+    let last = Machine::UNTAKEN_MAX + 1;
+    for attempt in 1..=last {
         bench.planned("x", attempt, send("lamp", &format!("k{attempt}")));
         bench.handed_over("x", attempt, HandOver::NoSubscriber);
         let next = bench.take(Input::SignOfLife { holder: device("lamp") });
         assert_eq!(next, [plan_of("x", attempt + 1)]);
     }
-    let attempt = Machine::ATTEMPTS_MAX + 1;
+    let attempt = last + 1;
     assert_eq!(bench.apply(Input::Planned { id: id("x"), attempt, plan: send("lamp", "k") }).0, Answer::Stale);
     let code = bench.record("x").reason.as_ref().map(|reason| reason.code.clone());
     assert_eq!((bench.record("x").state, code.as_deref()), (State::Failed, Some(reasons::LIMIT)));
-    let late = bench.report("lamp", &format!("k{}", Machine::ATTEMPTS_MAX), Report::Acked(None)).0;
+    let late = bench.report("lamp", &format!("k{last}"), Report::Acked(None)).0;
     assert_eq!(late, Answer::Late, "its last attempt may still be told of");
 }

@@ -66,7 +66,7 @@ fn a_full_queue_refuses_the_newest_or_drops_the_oldest_that_waits() {
     assert_eq!(bench.record("b").state, State::Queued);
     // Another origin has its own lane of the same name.
     let mut other = with("e", |o| o.queue_limit = 1);
-    other.origin = "iotda".into();
+    other.origin = "initech".into();
     bench.submit(other);
 }
 

@@ -121,7 +121,7 @@ fn the_key_of_a_late_attempt_ends_the_repetition_but_not_the_next_step() {
     let late_plan = Input::Planned { id: id("x"), attempt: 2, plan: send("lamp", "k2") };
     assert_eq!(bench.apply(late_plan).0, Answer::Stale);
     bench.planned("x", 3, send("lamp", "k3"));
-    assert_eq!(bench.report("lamp", "k1", Report::Ended(failed())).0, Answer::Stale);
+    assert_eq!(bench.report("lamp", "k1", Report::Ended(failed())).0, Answer::Late);
     assert_eq!(bench.report("lamp", "k3", Report::Ended(succeeded())).0, Answer::Taken);
 }
 

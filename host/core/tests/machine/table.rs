@@ -185,7 +185,7 @@ const SITUATIONS: &[(&str, Setup)] = &[
     ("the window of the device is shut by another origin", |b| {
         b.online(HOLDER);
         let mut w = command("w");
-        w.origin = "iotda".into();
+        w.origin = "initech".into();
         w.options.device_window = Stage::Acked;
         b.submit(w);
         submit(b, as_it_is);

@@ -141,7 +141,7 @@ fn after_the_end_it_is_a_line_and_then_the_shell_s() {
 
 #[test]
 fn the_cause_of_an_ack_is_the_device_or_the_network() {
-    let network = vec![("lorawan.f-cnt".to_owned(), "7".to_owned()), ("acked.cause".to_owned(), "network".to_owned())];
+    let network = vec![("radio.f-cnt".to_owned(), "7".to_owned()), ("acked.cause".to_owned(), "network".to_owned())];
     let rows = [
         (network, None, r#"{"cause":"network"}"#),
         (vec![("acked.cause".to_owned(), "gossip".to_owned())], None, r#"{"cause":"device"}"#),

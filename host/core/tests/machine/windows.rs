@@ -19,8 +19,8 @@ fn one_goes_out_when_the_one_before_got_that_far_whatever_their_queues() {
     for (window, expected) in rows {
         let mut bench = Bench::new(roomy());
         bench.online("lamp");
-        bench.submit(from("fleets", "a", |o| o.device_window = window));
-        let mut steps = vec![bench.submit(from("iotda", "b", |o| o.device_window = window))];
+        bench.submit(from("globex", "a", |o| o.device_window = window));
+        let mut steps = vec![bench.submit(from("initech", "b", |o| o.device_window = window))];
         bench.planned("a", 1, send("lamp", "k"));
         steps.push(bench.handed_over("a", 1, HandOver::Accepted { receipts: 1 }));
         steps.push(bench.take(Input::Puback { id: id("a"), attempt: 1 }));
@@ -34,9 +34,9 @@ fn one_goes_out_when_the_one_before_got_that_far_whatever_their_queues() {
 fn a_queue_s_own_window_holds_beside_it() {
     let mut bench = Bench::new(roomy());
     bench.online("lamp");
-    bench.submit(from("fleets", "a", |o| (o.window, o.device_window) = (Stage::Ended, Stage::Sent)));
-    bench.submit(from("fleets", "b", |_| ()));
-    bench.submit(from("iotda", "c", |_| ()));
+    bench.submit(from("globex", "a", |o| (o.window, o.device_window) = (Stage::Ended, Stage::Sent)));
+    bench.submit(from("globex", "b", |_| ()));
+    bench.submit(from("initech", "c", |_| ()));
     bench.planned("a", 1, send("lamp", "k"));
     let sent = bench.handed_over("a", 1, HandOver::Accepted { receipts: 0 });
     assert_eq!(sent, [plan_of("c", 1)], "the device has room, the queue of the first has not");
@@ -71,9 +71,9 @@ fn whatever_ends_or_fails_the_attempt_frees_the_slot() {
     for (name, end) in ends {
         let mut bench = Bench::new(roomy());
         bench.online("lamp");
-        bench.submit(from("fleets", "a", |o| (o.ttl_ms, o.attempts) = (100, 1)));
+        bench.submit(from("globex", "a", |o| (o.ttl_ms, o.attempts) = (100, 1)));
         bench.planned("a", 1, send("lamp", "k"));
-        bench.submit(from("iotda", "b", |_| ()));
+        bench.submit(from("initech", "b", |_| ()));
         assert_eq!(bench.record("b").attempt, 0);
         end(&mut bench);
         bench.planned("b", 1, send("lamp", "kb"));
@@ -85,9 +85,9 @@ fn whatever_ends_or_fails_the_attempt_frees_the_slot() {
 fn a_failed_attempt_frees_the_slot_for_the_other_queue() {
     let mut bench = Bench::new(roomy());
     bench.online("lamp");
-    bench.submit(from("fleets", "a", |o| o.backoff_ms = 100));
+    bench.submit(from("globex", "a", |o| o.backoff_ms = 100));
     bench.planned("a", 1, send("lamp", "a1"));
-    bench.submit(from("iotda", "b", |_| ()));
+    bench.submit(from("initech", "b", |_| ()));
     let (_, effects) = bench.attempt_failed("lamp", "a1");
     assert!(effects.contains(&plan_of("b", 1)), "{effects:?}");
     bench.planned("b", 1, send("lamp", "b1"));
@@ -96,7 +96,7 @@ fn a_failed_attempt_frees_the_slot_for_the_other_queue() {
     assert_eq!(bench.take(Input::Tick), []);
     let (_, effects) = bench.report("lamp", "b1", Report::Acked(None));
     assert_eq!(effects, [plan_of("a", 2)]);
-    bench.submit(from("iotda", "c", |_| ()));
+    bench.submit(from("initech", "c", |_| ()));
     assert_eq!(bench.record("c").attempt, 0, "and then the first one's again");
 }
 
@@ -105,11 +105,11 @@ fn it_holds_over_a_restart() {
     for (acked, expected) in [(false, vec![]), (true, vec![plan_of("b", 1)])] {
         let mut bench = Bench::new(roomy());
         bench.online("lamp");
-        bench.submit(from("fleets", "a", |_| ()));
+        bench.submit(from("globex", "a", |_| ()));
         bench.planned("a", 1, send("lamp", "k"));
         bench.handed_over("a", 1, HandOver::Accepted { receipts: 0 });
         bench.offline("lamp");
-        bench.submit(from("iotda", "b", |_| ()));
+        bench.submit(from("initech", "b", |_| ()));
         if acked {
             bench.report("lamp", "k", Report::Acked(None));
         }
@@ -122,10 +122,10 @@ fn it_holds_over_a_restart() {
 fn it_is_shut_again_for_each_attempt() {
     let mut bench = Bench::new(roomy());
     bench.online("lamp");
-    bench.submit(from("fleets", "a", |_| ()));
+    bench.submit(from("globex", "a", |_| ()));
     bench.planned("a", 1, send("lamp", "a1"));
     bench.lost("a", 1);
-    bench.submit(from("iotda", "b", |_| ()));
+    bench.submit(from("initech", "b", |_| ()));
     assert_eq!(bench.record("b").phase, dragoman_core::Phase::Waiting, "the repetition is being planned");
     bench.planned("a", 2, send("lamp", "a2"));
     let (_, effects) = bench.report("lamp", "a2", Report::Acked(None));

@@ -238,7 +238,12 @@ impl Reference {
                 item.heard = true;
                 self.answered(i, outcome);
             }
-            _ => return STALE,
+            Report::Acked(_) if newest_out && item.acked => return STALE,
+            // Of an attempt that another replaced, or of a step that is answered.
+            _ => {
+                self.line(i, Event::Late, None);
+                return LATE;
+            }
         }
         self.turns(&device);
         TAKEN
