@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     for n in 0..LOOKUPS {
         let n = scatter(n) % devices;
-        let found = journal.resolve("huawei.id", &format!("huawei-{n:012}")).await?.ok_or("a device is missing")?;
+        let found = journal.resolve("initech.id", &format!("initech-{n:012}")).await?.ok_or("a device is missing")?;
         if found.id != id(n) {
             return Err(format!("{} instead of {}", found.id, id(n)).into());
         }
@@ -70,12 +70,12 @@ fn id(n: u64) -> DeviceId {
 fn made_up(n: u64) -> DeviceRecord {
     DeviceRecord {
         id: id(n),
-        dialect: Arc::from("huawei-iotda"),
+        dialect: Arc::from("initech-things"),
         handler: None,
         parent: None,
         aliases: vec![
-            ("huawei.id".to_owned(), format!("huawei-{n:012}")),
-            ("fleets.name".to_owned(), format!("thing-{:016x}", scatter(n))),
+            ("initech.id".to_owned(), format!("initech-{n:012}")),
+            ("globex.name".to_owned(), format!("thing-{:016x}", scatter(n))),
         ],
         labels: vec![("site".to_owned(), format!("site-{}", n % 100))],
         disabled: false,

@@ -58,11 +58,11 @@ async fn measure_documents(journal: &Journal, count: u64) -> Result<(), Box<dyn 
     println!("{count} documents written in {:.1} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
     let fields = ["number", "parity", "of"].map(|field| ("notes".to_owned(), field.to_owned()));
-    journal.declare_indexes("fleets", fields.into()).await?;
+    journal.declare_indexes("globex", fields.into()).await?;
     println!("three indexes built in {:.1} s", started.elapsed().as_secs_f64());
 
     let ask = async |fields: &[(&str, &str)], after, limit| {
-        let found = journal.documents("fleets", "notes", pairs(fields), after, limit).await?;
+        let found = journal.documents("globex", "notes", pairs(fields), after, limit).await?;
         Ok::<_, StoreError>(found.len())
     };
     time("one of all", async |_| ask(&[("number", "7777")], None, 10).await).await?;
@@ -74,11 +74,11 @@ async fn measure_documents(journal: &Journal, count: u64) -> Result<(), Box<dyn 
     time("100 behind a key", async |n| ask(&[], Some(format!("{:016x}", scatter(n))), 100).await).await?;
     time("count of ten", async |n| {
         let of = (n % (count / 10)).to_string();
-        Ok(journal.count_documents("fleets", "notes", pairs(&[("of", &of)]), 100_000).await? as usize)
+        Ok(journal.count_documents("globex", "notes", pairs(&[("of", &of)]), 100_000).await? as usize)
     })
     .await?;
     time("count of half", async |_| {
-        Ok(journal.count_documents("fleets", "notes", pairs(&[("parity", "1")]), 100_000).await? as usize)
+        Ok(journal.count_documents("globex", "notes", pairs(&[("parity", "1")]), 100_000).await? as usize)
     })
     .await
 }

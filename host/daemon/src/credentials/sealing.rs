@@ -135,13 +135,14 @@ mod tests {
     fn a_key_comes_back_for_its_account_only() {
         let folder = tempfile::tempdir().unwrap();
         let sealing = Sealing::new(folder.path());
-        let sealed = sealing.seal("huawei-iotda", "device/d1", b"hmac key").unwrap();
+        let sealed = sealing.seal("initech-things", "device/d1", b"hmac key").unwrap();
         assert!(!sealed.windows(8).any(|part| part == b"hmac key"));
-        assert_ne!(sealed, sealing.seal("huawei-iotda", "device/d1", b"hmac key").unwrap(), "the nonce is new");
+        assert_ne!(sealed, sealing.seal("initech-things", "device/d1", b"hmac key").unwrap(), "the nonce is new");
         // A restart reads the same master key.
         let sealing = Sealing::new(folder.path());
-        assert_eq!(sealing.open("huawei-iotda", "device/d1", &sealed).unwrap().as_slice(), b"hmac key");
-        for (dialect, account) in [("huawei-iotda", "device/d2"), ("huawei-iotd", "adevice/d1"), ("other", "device/d1")]
+        assert_eq!(sealing.open("initech-things", "device/d1", &sealed).unwrap().as_slice(), b"hmac key");
+        for (dialect, account) in
+            [("initech-things", "device/d2"), ("initech-thing", "adevice/d1"), ("other", "device/d1")]
         {
             let error = sealing.open(dialect, account, &sealed).unwrap_err().to_string();
             let expected = format!(

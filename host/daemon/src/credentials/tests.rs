@@ -23,7 +23,7 @@ impl Bench {
     /// The account and rights it is let in with, or why not.
     async fn check(&self, account: Option<&str>, presented: (Option<&str>, &str)) -> Result<(String, String), String> {
         let presented = presented_by(presented.0, presented.1);
-        match self.vault.check("fleets", account, &presented).await {
+        match self.vault.check("globex", account, &presented).await {
             Ok(Identity { account, rights }) => Ok((account, rights)),
             Err(CheckError::Denied) => Err("denied".to_owned()),
             Err(CheckError::Unavailable(why)) => Err(why),
@@ -32,11 +32,11 @@ impl Bench {
 
     async fn create(&self, account: &str, rights: &str, chosen: Option<&str>) -> Result<MadeToken, String> {
         let chosen = chosen.map(str::as_bytes);
-        self.vault.create_token("fleets", account, rights, None, chosen, 7).await.map_err(|error| error.to_string())
+        self.vault.create_token("globex", account, rights, None, chosen, 7).await.map_err(|error| error.to_string())
     }
 
     fn stored(&self, account: &str) -> CredentialRecord {
-        self.kept.0.lock().unwrap()[&("fleets".to_owned(), account.to_owned())].clone()
+        self.kept.0.lock().unwrap()[&("globex".to_owned(), account.to_owned())].clone()
     }
 }
 
@@ -67,10 +67,10 @@ async fn a_made_token_is_good_by_itself_and_with_its_account() {
     assert_eq!(bench.check(None, (None, &"x".repeat(1_025))).await, denied());
     let other = presented_by(None, &secret);
     assert_eq!(format!("{other:?}"), "Presented { scheme: \"basic\", account: None, .. }");
-    assert!(matches!(bench.vault.check("huawei", None, &other).await, Err(CheckError::Denied)), "of its dialect only");
+    assert!(matches!(bench.vault.check("initech", None, &other).await, Err(CheckError::Denied)), "of its dialect only");
 
-    assert!(bench.vault.remove("fleets", "ak_1").await.unwrap());
-    assert!(!bench.vault.remove("fleets", "ak_1").await.unwrap());
+    assert!(bench.vault.remove("globex", "ak_1").await.unwrap());
+    assert!(!bench.vault.remove("globex", "ak_1").await.unwrap());
     assert_eq!(bench.check(None, (None, &secret)).await, denied());
 }
 
@@ -127,12 +127,12 @@ async fn what_cannot_be_used_is_refused_in_a_sentence() {
             "the rights cannot be used: they are not a JSON object (invalid type: sequence, expected a map at line 1 column 0)",
         ),
         ("a", &nested, None, "the rights cannot be used: they are longer than 16384 bytes"),
-        ("taken", "{}", None, "account taken of fleets has a credential already; remove that one first"),
+        ("taken", "{}", None, "account taken of globex has a credential already; remove that one first"),
         (
             "a",
             "{}",
             Some("a secret of twenty b"),
-            "this secret belongs to another account of fleets already; choose another",
+            "this secret belongs to another account of globex already; choose another",
         ),
     ];
     for (account, rights, chosen, expected) in table {
@@ -146,7 +146,7 @@ async fn a_device_password_is_remembered_until_it_changes() {
     let set = async |secret: &str| {
         bench
             .vault
-            .set_device_secret("fleets", "lamp-1", DeviceSecretKind::Password, secret.as_bytes(), 1)
+            .set_device_secret("globex", "lamp-1", DeviceSecretKind::Password, secret.as_bytes(), 1)
             .await
             .unwrap();
     };
@@ -165,15 +165,15 @@ async fn a_device_password_is_remembered_until_it_changes() {
     set("second password").await;
     assert_eq!(bench.check(Some(&account), (None, "first password")).await, denied(), "forgotten with its hash");
     assert_eq!(bench.check(Some(&account), (None, "second password")).await.unwrap().0, "device/lamp-1");
-    assert!(bench.vault.secret("fleets", &account).await.unwrap().is_none(), "a password is no key");
-    assert!(bench.vault.tokens("fleets").await.unwrap().is_empty(), "devices are not applications");
+    assert!(bench.vault.secret("globex", &account).await.unwrap().is_none(), "a password is no key");
+    assert!(bench.vault.tokens("globex").await.unwrap().is_empty(), "devices are not applications");
 }
 
 #[tokio::test]
 async fn every_refusal_of_a_named_account_costs_a_password_check() {
     let bench = bench();
     bench.create("token", "{}", None).await.unwrap();
-    bench.vault.set_device_secret("fleets", "keyed", DeviceSecretKind::Key, b"eight by", 1).await.unwrap();
+    bench.vault.set_device_secret("globex", "keyed", DeviceSecretKind::Key, b"eight by", 1).await.unwrap();
     let _full = bench.vault.passwords().fill_queue();
     let busy = Err("256 passwords wait to be checked, the limit".to_owned());
     for account in ["nobody", "token", "device/keyed"] {
@@ -185,23 +185,23 @@ async fn every_refusal_of_a_named_account_costs_a_password_check() {
 #[tokio::test]
 async fn a_device_key_is_kept_encrypted_and_can_be_presented() {
     let bench = bench();
-    bench.vault.set_device_secret("fleets", "lamp-1", DeviceSecretKind::Key, b"an hmac key", 1).await.unwrap();
+    bench.vault.set_device_secret("globex", "lamp-1", DeviceSecretKind::Key, b"an hmac key", 1).await.unwrap();
     let account = device_account("lamp-1");
     let stored = bench.stored(&account);
     assert_eq!(stored.kind, CredentialKind::Sealed);
     assert!(!stored.secret.windows(11).any(|part| part == b"an hmac key"));
-    assert_eq!(bench.vault.secret("fleets", &account).await.unwrap().unwrap().as_slice(), b"an hmac key");
+    assert_eq!(bench.vault.secret("globex", &account).await.unwrap().unwrap().as_slice(), b"an hmac key");
     assert_eq!(bench.check(Some(&account), (None, "an hmac key")).await.unwrap().0, account);
     assert_eq!(bench.check(Some(&account), (None, "an hmac keY")).await, denied());
-    assert_eq!(bench.vault.device_secret("fleets", "lamp-1").await.unwrap(), Some(DeviceSecretKind::Key));
-    assert!(bench.vault.device_secret("fleets", "lamp-2").await.unwrap().is_none());
-    assert!(bench.vault.secret("fleets", "device/none").await.unwrap().is_none());
+    assert_eq!(bench.vault.device_secret("globex", "lamp-1").await.unwrap(), Some(DeviceSecretKind::Key));
+    assert!(bench.vault.device_secret("globex", "lamp-2").await.unwrap().is_none());
+    assert!(bench.vault.secret("globex", "device/none").await.unwrap().is_none());
 
     // A record that was moved to another account opens for neither check nor HMAC.
     let moved = CredentialRecord { account: device_account("lamp-2"), ..stored };
     bench.kept.put(moved).await.unwrap();
-    let error = bench.vault.secret("fleets", "device/lamp-2").await.unwrap_err().to_string();
-    assert!(error.contains("the key of fleets account device/lamp-2 cannot be decrypted"), "{error}");
+    let error = bench.vault.secret("globex", "device/lamp-2").await.unwrap_err().to_string();
+    assert!(error.contains("the key of globex account device/lamp-2 cannot be decrypted"), "{error}");
     let error = bench.check(Some("device/lamp-2"), (None, "an hmac key")).await.unwrap_err();
     assert!(error.contains("cannot be decrypted"), "{error}");
 }
@@ -211,7 +211,7 @@ async fn a_stored_password_that_is_no_hash_is_an_error_not_a_refusal() {
     let bench = bench();
     let secret = b"plain text".to_vec();
     let record = CredentialRecord {
-        dialect: "fleets".into(),
+        dialect: "globex".into(),
         account: "odd".to_owned(),
         kind: CredentialKind::Password,
         secret,
@@ -227,8 +227,8 @@ async fn a_stored_password_that_is_no_hash_is_an_error_not_a_refusal() {
 async fn two_makers_of_one_account_do_not_both_succeed() {
     let bench = bench();
     // Hashing a short secret takes time between the look at what there is and the write.
-    let one = bench.vault.create_token("fleets", "ak", "{}", None, Some(b"12345678"), 1);
-    let two = bench.vault.create_token("fleets", "ak", "{}", None, Some(b"12345678"), 1);
+    let one = bench.vault.create_token("globex", "ak", "{}", None, Some(b"12345678"), 1);
+    let two = bench.vault.create_token("globex", "ak", "{}", None, Some(b"12345678"), 1);
     let (one, two) = tokio::join!(one, two);
     let results = [one.map(drop), two.map(drop)];
     assert_eq!(results.iter().filter(|result| matches!(result, Err(VaultError::Exists { .. }))).count(), 1);
@@ -240,7 +240,7 @@ async fn a_password_of_a_body_is_checked_like_one_that_was_presented() {
     let long = "a phrase of more than sixteen";
     let rights = r#"{"admin":true}"#;
     let make = |account, kind, secret: &'static str| {
-        bench.vault.create_token("fleets", account, rights, Some(kind), Some(secret.as_bytes()), 7)
+        bench.vault.create_token("globex", account, rights, Some(kind), Some(secret.as_bytes()), 7)
     };
     let made = make("ann", TokenKind::Password, long).await.unwrap();
     assert!(made.secret.is_none() && made.warning.is_none());
@@ -249,7 +249,7 @@ async fn a_password_of_a_body_is_checked_like_one_that_was_presented() {
     bench.create("token", "{}", None).await.unwrap();
     let check = async |account: &str, password: &str| match bench
         .vault
-        .check_password("fleets", account, password.as_bytes())
+        .check_password("globex", account, password.as_bytes())
         .await
     {
         Ok(identity) => Ok((identity.account, identity.rights)),
@@ -268,7 +268,7 @@ async fn a_password_of_a_body_is_checked_like_one_that_was_presented() {
     ] {
         assert_eq!(check(account, password).await, denied(), "{account}");
     }
-    assert!(matches!(bench.vault.check_password("huawei", "ann", long.as_bytes()).await, Err(CheckError::Denied)));
+    assert!(matches!(bench.vault.check_password("initech", "ann", long.as_bytes()).await, Err(CheckError::Denied)));
     assert_eq!(bench.check(None, (None, long)).await, denied(), "a password is no token");
 
     // No time tells who exists: each refusal waits for a place in the queue of hashes.
@@ -286,13 +286,13 @@ async fn a_signing_key_is_kept_for_the_host_alone() {
     use base64::Engine;
     let bench = bench();
     let make = |account, chosen: Option<&'static [u8]>| {
-        bench.vault.create_token("fleets", account, "{}", Some(TokenKind::Key), chosen, 7)
+        bench.vault.create_token("globex", account, "{}", Some(TokenKind::Key), chosen, 7)
     };
     let made = make("jwt", None).await.unwrap();
     let key = made.secret.unwrap();
     let decoded = base64::engine::general_purpose::STANDARD.decode(key.as_bytes()).unwrap();
     assert_eq!((key.len(), decoded.len(), made.warning), (64, 48, None));
-    assert_eq!(bench.vault.secret("fleets", "jwt").await.unwrap().unwrap().as_slice(), key.as_bytes());
+    assert_eq!(bench.vault.secret("globex", "jwt").await.unwrap().unwrap().as_slice(), key.as_bytes());
     let stored = bench.stored("jwt");
     assert_eq!(stored.kind, CredentialKind::Sealed);
     assert!(!stored.secret.windows(16).any(|part| part == &key.as_bytes()[..16]));
@@ -303,6 +303,6 @@ async fn a_signing_key_is_kept_for_the_host_alone() {
     assert!(make("long", Some(b"32 bytes are just long enough...")).await.unwrap().warning.is_none());
     let error = make("tiny", Some(b"1234567")).await.err().unwrap().to_string();
     assert_eq!(error, "the secret has 7 bytes; it needs 8 to 1024");
-    let token = bench.vault.create_token("fleets", "t", "{}", Some(TokenKind::Token), Some(b"123456789012345"), 7);
+    let token = bench.vault.create_token("globex", "t", "{}", Some(TokenKind::Token), Some(b"123456789012345"), 7);
     assert_eq!(token.await.err().unwrap().to_string(), "the secret has 15 bytes; it needs 16 to 1024");
 }

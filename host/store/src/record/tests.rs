@@ -275,7 +275,7 @@ proptest! {
 }
 
 /// As the first version wrote it. This text is never changed: files that hold it are out there.
-const FIRST_FORM: &str = r#"{"id":"e1","device":"lamp","holder":"hub","intent":{"invoke":{"action":"on","params":"{}"}},"options":{"ttl_ms":20000,"succeeds_at":"ended","when_away":"queue","queue":"commands","window":"acked","queue_limit":20,"overflow":"refuse-newest","attempts":3},"origin":"emqx-fleets","owner":{"node":"one","lease_until_ms":18446744073709551615},"state":"timed-out","phase":"ended","version":4,"attempt":1,"told":{"sent":true,"acked":false,"heard":false},"step_attempt":1,"frames":[{"deliver":{"payload":{"base64":"/wA="}}}],"correlations":[{"attempt":1,"reporter":"hub","key":"k"}],"reason":{"code":"$NO_RESPONSE","text":"It said nothing."},"created_ms":1000,"updated_ms":21000,"sent_ms":1002,"ended_ms":21000,"deadline_ms":21000}"#;
+const FIRST_FORM: &str = r#"{"id":"e1","device":"lamp","holder":"hub","intent":{"invoke":{"action":"on","params":"{}"}},"options":{"ttl_ms":20000,"succeeds_at":"ended","when_away":"queue","queue":"commands","window":"acked","queue_limit":20,"overflow":"refuse-newest","attempts":3},"origin":"globex-units","owner":{"node":"one","lease_until_ms":18446744073709551615},"state":"timed-out","phase":"ended","version":4,"attempt":1,"told":{"sent":true,"acked":false,"heard":false},"step_attempt":1,"frames":[{"deliver":{"payload":{"base64":"/wA="}}}],"correlations":[{"attempt":1,"reporter":"hub","key":"k"}],"reason":{"code":"$NO_RESPONSE","text":"It said nothing."},"created_ms":1000,"updated_ms":21000,"sent_ms":1002,"ended_ms":21000,"deadline_ms":21000}"#;
 
 fn first_form() -> Execution {
     Execution {
@@ -297,7 +297,7 @@ fn first_form() -> Execution {
             backoff_ms: 0,
             failed_to: Place::Tail,
         },
-        origin: Arc::from("emqx-fleets"),
+        origin: Arc::from("globex-units"),
         alias: None,
         context: None,
         labels: Vec::new(),

@@ -9,11 +9,11 @@ pub async fn a_credential_comes_back_by_account_and_by_token(place: &impl Place)
     let token = credential("app", CredentialKind::Token, &[0, 1, 255]);
     journal.append(vec![Write::Credential(token.clone())]).unwrap();
     for _ in 0..2 {
-        assert_eq!(journal.credential("fleets", "app").await.unwrap(), Some(token.clone()));
-        assert_eq!(journal.credential_by_token("fleets", &[0, 1, 255]).await.unwrap(), Some(token.clone()));
-        assert_eq!(journal.credential_by_token("huawei", &[0, 1, 255]).await.unwrap(), None);
-        assert_eq!(journal.credential_by_token("fleets", &[0, 1]).await.unwrap(), None);
-        assert_eq!(journal.credential("huawei", "app").await.unwrap(), None);
+        assert_eq!(journal.credential("globex", "app").await.unwrap(), Some(token.clone()));
+        assert_eq!(journal.credential_by_token("globex", &[0, 1, 255]).await.unwrap(), Some(token.clone()));
+        assert_eq!(journal.credential_by_token("initech", &[0, 1, 255]).await.unwrap(), None);
+        assert_eq!(journal.credential_by_token("globex", &[0, 1]).await.unwrap(), None);
+        assert_eq!(journal.credential("initech", "app").await.unwrap(), None);
         journal.flush().await.unwrap();
     }
 }
@@ -27,9 +27,9 @@ pub async fn only_tokens_are_found_by_hash(place: &impl Place) {
         ])
         .unwrap();
     for _ in 0..2 {
-        assert_eq!(journal.credential_by_token("fleets", b"key").await.unwrap(), None);
-        assert_eq!(journal.credential("fleets", "sealed").await.unwrap().unwrap().kind, CredentialKind::Sealed);
-        assert_eq!(journal.credential("fleets", "password").await.unwrap().unwrap().kind, CredentialKind::Password);
+        assert_eq!(journal.credential_by_token("globex", b"key").await.unwrap(), None);
+        assert_eq!(journal.credential("globex", "sealed").await.unwrap().unwrap().kind, CredentialKind::Sealed);
+        assert_eq!(journal.credential("globex", "password").await.unwrap().unwrap().kind, CredentialKind::Password);
         journal.flush().await.unwrap();
     }
     let shown = format!("{:?}", credential("sealed", CredentialKind::Sealed, b"hush"));
@@ -42,10 +42,10 @@ pub async fn credentials_are_replaced_removed_and_listed(place: &impl Place) {
         journal.append(vec![Write::Credential(credential(account, CredentialKind::Password, b"1"))]).unwrap();
     }
     journal.append(vec![Write::Credential(credential("b", CredentialKind::Token, b"2"))]).unwrap();
-    journal.append(vec![Write::CredentialRemove { dialect: "fleets".into(), account: "a".to_owned() }]).unwrap();
-    let listed = journal.credentials("fleets").await.unwrap();
+    journal.append(vec![Write::CredentialRemove { dialect: "globex".into(), account: "a".to_owned() }]).unwrap();
+    let listed = journal.credentials("globex").await.unwrap();
     assert_eq!(listed, [credential("b", CredentialKind::Token, b"2"), credential("c", CredentialKind::Password, b"1")]);
-    assert_eq!(journal.credentials("huawei").await.unwrap(), []);
+    assert_eq!(journal.credentials("initech").await.unwrap(), []);
 }
 
 pub async fn a_revoked_token_is_refused_at_once(place: &impl Place) {
@@ -54,13 +54,13 @@ pub async fn a_revoked_token_is_refused_at_once(place: &impl Place) {
     journal.append(vec![token(b"old")]).unwrap();
     journal.flush().await.unwrap();
     journal.append(vec![token(b"new")]).unwrap();
-    assert_eq!(journal.credential_by_token("fleets", b"old").await.unwrap(), None);
-    assert!(journal.credential_by_token("fleets", b"new").await.unwrap().is_some());
+    assert_eq!(journal.credential_by_token("globex", b"old").await.unwrap(), None);
+    assert!(journal.credential_by_token("globex", b"new").await.unwrap().is_some());
     journal.flush().await.unwrap();
-    journal.append(vec![Write::CredentialRemove { dialect: "fleets".into(), account: "app".to_owned() }]).unwrap();
+    journal.append(vec![Write::CredentialRemove { dialect: "globex".into(), account: "app".to_owned() }]).unwrap();
     for _ in 0..2 {
-        assert_eq!(journal.credential_by_token("fleets", b"new").await.unwrap(), None);
-        assert_eq!(journal.credential("fleets", "app").await.unwrap(), None);
+        assert_eq!(journal.credential_by_token("globex", b"new").await.unwrap(), None);
+        assert_eq!(journal.credential("globex", "app").await.unwrap(), None);
         journal.flush().await.unwrap();
     }
 }
@@ -75,9 +75,9 @@ pub async fn a_revoked_token_is_refused_during_commits(place: &impl Place) {
             tokio::task::yield_now().await;
         }
         if let Some(before) = round.checked_sub(1) {
-            assert_eq!(journal.credential_by_token("fleets", &hash(before)).await.unwrap(), None);
+            assert_eq!(journal.credential_by_token("globex", &hash(before)).await.unwrap(), None);
         }
-        assert!(journal.credential_by_token("fleets", &hash(round)).await.unwrap().is_some());
+        assert!(journal.credential_by_token("globex", &hash(round)).await.unwrap().is_some());
     }
 }
 

@@ -18,14 +18,14 @@ fn ids(records: &[DeviceRecord]) -> Vec<&str> {
 
 pub async fn a_device_comes_back_by_id_and_by_every_alias(place: &impl Place) {
     let journal = journal(place);
-    let record = device("lamp", &[("fleets.name", "one"), ("huawei.id", "two"), ("huawei.id", "two")]);
+    let record = device("lamp", &[("globex.name", "one"), ("initech.id", "two"), ("initech.id", "two")]);
     journal.put_device(record.clone()).await.unwrap();
     // From memory, then from the database, then from the cache.
     for _ in 0..3 {
         assert_eq!(*journal.device(&dev("lamp")).await.unwrap().unwrap(), record);
-        assert_eq!(*journal.resolve("fleets.name", "one").await.unwrap().unwrap(), record);
-        assert_eq!(*journal.resolve("huawei.id", "two").await.unwrap().unwrap(), record);
-        assert_eq!(resolved(&journal, "huawei.id", "one").await, None);
+        assert_eq!(*journal.resolve("globex.name", "one").await.unwrap().unwrap(), record);
+        assert_eq!(*journal.resolve("initech.id", "two").await.unwrap().unwrap(), record);
+        assert_eq!(resolved(&journal, "initech.id", "one").await, None);
         assert_eq!(journal.device(&dev("door")).await.unwrap(), None);
         journal.flush().await.unwrap();
     }
@@ -192,7 +192,7 @@ pub async fn a_removed_device_leaves_documents(place: &impl Place) {
     journal.append(vec![Write::DeviceRemove(dev("lamp"))]).unwrap();
     journal.flush().await.unwrap();
     assert_eq!(journal.device(&dev("lamp")).await.unwrap(), None);
-    assert!(journal.document("fleets", "lamps", "lamp").await.unwrap().is_some());
+    assert!(journal.document("globex", "lamps", "lamp").await.unwrap().is_some());
 }
 
 pub async fn children_hang_below_their_gateway(place: &impl Place) {

@@ -17,15 +17,15 @@ fn keys(documents: &[DocumentRecord]) -> Vec<&str> {
 
 /// Keys of the documents on the shelf that have these values.
 async fn with(journal: &Journal, fields: &[(&str, &str)]) -> Vec<String> {
-    let found = journal.documents("fleets", "shelf", pairs(fields), None, 1_000).await.unwrap();
-    let count = journal.count_documents("fleets", "shelf", pairs(fields), 10_000).await.unwrap();
+    let found = journal.documents("globex", "shelf", pairs(fields), None, 1_000).await.unwrap();
+    let count = journal.count_documents("globex", "shelf", pairs(fields), 10_000).await.unwrap();
     assert_eq!(found.len() as u64, count);
     found.into_iter().map(|document| document.key).collect()
 }
 
 /// The same past the journal.
 fn stored(backend: &Arc<dyn Backend>, fields: &[(&str, &str)]) -> Vec<String> {
-    let found = backend.documents("fleets", "shelf", &pairs(fields), None, 1_000).unwrap();
+    let found = backend.documents("globex", "shelf", &pairs(fields), None, 1_000).unwrap();
     found.into_iter().map(|document| document.key).collect()
 }
 
@@ -40,16 +40,16 @@ pub async fn a_document_comes_back_and_is_replaced_and_removed(place: &impl Plac
         journal.append(vec![Write::Document(record.clone())]).unwrap();
         // From memory, then from the database, then from the cache.
         for _ in 0..3 {
-            assert_eq!(journal.document("fleets", "shelf", "a").await.unwrap().as_deref(), Some(&record));
-            assert_eq!(journal.document("huawei", "shelf", "a").await.unwrap(), None);
-            assert_eq!(journal.document("fleets", "box", "a").await.unwrap(), None);
-            assert_eq!(journal.document("fleets", "shelf", "b").await.unwrap(), None);
+            assert_eq!(journal.document("globex", "shelf", "a").await.unwrap().as_deref(), Some(&record));
+            assert_eq!(journal.document("initech", "shelf", "a").await.unwrap(), None);
+            assert_eq!(journal.document("globex", "box", "a").await.unwrap(), None);
+            assert_eq!(journal.document("globex", "shelf", "b").await.unwrap(), None);
             journal.flush().await.unwrap();
         }
     }
     journal.append(vec![remove_document("shelf", "a"), remove_document("shelf", "nothing")]).unwrap();
     for _ in 0..3 {
-        assert_eq!(journal.document("fleets", "shelf", "a").await.unwrap(), None);
+        assert_eq!(journal.document("globex", "shelf", "a").await.unwrap(), None);
         assert_eq!(with(&journal, &[]).await, Vec::<String>::new());
         journal.flush().await.unwrap();
     }
@@ -61,20 +61,20 @@ pub async fn documents_and_counters_are_seen_at_once(place: &impl Place) {
     journal.append(vec![put_document("a", "1"), put_document("b", "1"), counter("n", 1)]).unwrap();
     journal.flush().await.unwrap();
     // In the cache now.
-    assert!(journal.document("fleets", "shelf", "a").await.unwrap().is_some());
-    assert_eq!(journal.document("fleets", "shelf", "c").await.unwrap(), None);
+    assert!(journal.document("globex", "shelf", "a").await.unwrap().is_some());
+    assert_eq!(journal.document("globex", "shelf", "c").await.unwrap(), None);
     gate.hold();
     journal.append(vec![put_document("a", "2"), remove_document("shelf", "b"), counter("n", 2)]).unwrap();
     gate.wait_for_commit();
     journal.append(vec![put_document("c", "3"), counter("n", 3)]).unwrap();
     let json = |found: Option<Arc<DocumentRecord>>| found.map(|found| found.json.clone());
     for _ in 0..3 {
-        assert_eq!(json(journal.document("fleets", "shelf", "a").await.unwrap()).as_deref(), Some("2"));
-        assert_eq!(json(journal.document("fleets", "shelf", "b").await.unwrap()), None);
-        assert_eq!(json(journal.document("fleets", "shelf", "c").await.unwrap()).as_deref(), Some("3"));
-        assert_eq!(journal.counter("fleets", "n").await.unwrap(), 3);
-        assert_eq!(journal.counter("fleets", "m").await.unwrap(), 0);
-        assert_eq!(journal.counter("huawei", "n").await.unwrap(), 0);
+        assert_eq!(json(journal.document("globex", "shelf", "a").await.unwrap()).as_deref(), Some("2"));
+        assert_eq!(json(journal.document("globex", "shelf", "b").await.unwrap()), None);
+        assert_eq!(json(journal.document("globex", "shelf", "c").await.unwrap()).as_deref(), Some("3"));
+        assert_eq!(journal.counter("globex", "n").await.unwrap(), 3);
+        assert_eq!(journal.counter("globex", "m").await.unwrap(), 0);
+        assert_eq!(journal.counter("initech", "n").await.unwrap(), 0);
         gate.release();
         journal.flush().await.unwrap();
     }
@@ -86,7 +86,7 @@ pub async fn documents_go_in_key_order(place: &impl Place) {
     commit(&backend, (0..30).rev().map(|n| put_document(&format!("k{n:02}"), "{}")));
     commit(&backend, [Write::Document(document("shelf2", "k05x", "{}", 1)), put_document("", "{}")]);
     let page = |after: Option<&str>, limit| {
-        let found = backend.documents("fleets", "shelf", &Vec::new(), after, limit).unwrap();
+        let found = backend.documents("globex", "shelf", &Vec::new(), after, limit).unwrap();
         keys(&found).join(" ")
     };
     assert_eq!(page(None, 3), " k00 k01");
@@ -95,15 +95,15 @@ pub async fn documents_go_in_key_order(place: &impl Place) {
     assert_eq!(page(Some("k27x"), 9), "k28 k29");
     assert_eq!(page(Some("k29"), 9), "");
     assert_eq!(page(None, 0), "");
-    assert_eq!(backend.documents("fleets", "shelf", &Vec::new(), None, 0).unwrap().len(), 1);
-    assert_eq!(backend.count_documents("fleets", "shelf", &Vec::new(), 1_000).unwrap(), 31);
-    assert_eq!(backend.count_documents("fleets", "shelf", &Vec::new(), 7).unwrap(), 7);
-    assert_eq!(backend.count_documents("huawei", "shelf", &Vec::new(), 7).unwrap(), 0);
+    assert_eq!(backend.documents("globex", "shelf", &Vec::new(), None, 0).unwrap().len(), 1);
+    assert_eq!(backend.count_documents("globex", "shelf", &Vec::new(), 1_000).unwrap(), 31);
+    assert_eq!(backend.count_documents("globex", "shelf", &Vec::new(), 7).unwrap(), 7);
+    assert_eq!(backend.count_documents("initech", "shelf", &Vec::new(), 7).unwrap(), 0);
 }
 
 pub async fn documents_are_found_by_their_fields(place: &impl Place) {
     let journal = journal(place);
-    journal.declare_indexes("fleets", shelf(&["kind", "size", "new"])).await.unwrap();
+    journal.declare_indexes("globex", shelf(&["kind", "size", "new"])).await.unwrap();
     journal
         .append(vec![
             put_document("a", r#"{"kind":"lamp","size":1,"new":true}"#),
@@ -112,7 +112,7 @@ pub async fn documents_are_found_by_their_fields(place: &impl Place) {
             put_document("d", r#"{"kind":["lamp"],"size":"1"}"#),
             put_document("e", "[\"lamp\"]"),
             // Of other owners, with other indexes.
-            Write::Document(DocumentRecord { dialect: "huawei".into(), ..document("shelf", "f", "{\"size\":1}", 1) }),
+            Write::Document(DocumentRecord { dialect: "initech".into(), ..document("shelf", "f", "{\"size\":1}", 1) }),
             Write::Document(document("box", "g", "{\"size\":1}", 1)),
         ])
         .unwrap();
@@ -123,7 +123,7 @@ pub async fn documents_are_found_by_their_fields(place: &impl Place) {
     assert_eq!(with(&journal, &[("kind", "lamp"), ("size", "1"), ("new", "true")]).await, ["a"]);
     assert_eq!(with(&journal, &[("kind", "lamp"), ("kind", "door")]).await, Vec::<String>::new());
     assert_eq!(with(&journal, &[("kind", "gate")]).await, Vec::<String>::new());
-    let behind = journal.documents("fleets", "shelf", pairs(&[("size", "1")]), Some("a".to_owned()), 1).await.unwrap();
+    let behind = journal.documents("globex", "shelf", pairs(&[("size", "1")]), Some("a".to_owned()), 1).await.unwrap();
     assert_eq!(keys(&behind), ["c"]);
 
     // Changed, removed, and made anew within one commit.
@@ -146,9 +146,9 @@ pub async fn documents_are_found_by_their_fields(place: &impl Place) {
 
 pub async fn a_field_without_an_index_is_refused(place: &impl Place) {
     let journal = journal(place);
-    journal.declare_indexes("fleets", shelf(&["kind"])).await.unwrap();
+    journal.declare_indexes("globex", shelf(&["kind"])).await.unwrap();
     for (dialect, collection, field) in
-        [("fleets", "shelf", "size"), ("fleets", "box", "kind"), ("huawei", "shelf", "kind")]
+        [("globex", "shelf", "size"), ("globex", "box", "kind"), ("initech", "shelf", "kind")]
     {
         let fields = pairs(&[(field, "1")]);
         let refused = journal.documents(dialect, collection, fields.clone(), None, 10).await.unwrap_err();
@@ -174,17 +174,17 @@ pub async fn indexes_follow_what_is_declared(place: &impl Place) {
             (0..all).map(|n| put_document(&format!("k{n:04}"), &format!(r#"{{"a":{},"b":"{n}"}}"#, n % 650))).collect(),
         )
         .unwrap();
-    journal.declare_indexes("huawei", shelf(&["a"])).await.unwrap();
-    journal.declare_indexes("fleets", shelf(&["a", "b", "a"])).await.unwrap();
+    journal.declare_indexes("initech", shelf(&["a"])).await.unwrap();
+    journal.declare_indexes("globex", shelf(&["a", "b", "a"])).await.unwrap();
     assert_eq!(with(&journal, &[("a", "649")]).await, ["k0649", "k1299"]);
     assert_eq!(with(&journal, &[("b", "1299")]).await, ["k1299"]);
     // Not wanted for a while, in which documents change.
-    journal.declare_indexes("fleets", shelf(&["b"])).await.unwrap();
-    let refused = journal.documents("fleets", "shelf", pairs(&[("a", "1")]), None, 1).await;
+    journal.declare_indexes("globex", shelf(&["b"])).await.unwrap();
+    let refused = journal.documents("globex", "shelf", pairs(&[("a", "1")]), None, 1).await;
     assert!(matches!(refused, Err(StoreError::NotIndexed { .. })), "{refused:?}");
     journal.append(vec![put_document("k0649", r#"{"a":1,"b":"x"}"#), remove_document("shelf", "k1299")]).unwrap();
     assert_eq!(with(&journal, &[("b", "x")]).await, ["k0649"]);
-    journal.declare_indexes("fleets", shelf(&["b", "a"])).await.unwrap();
+    journal.declare_indexes("globex", shelf(&["b", "a"])).await.unwrap();
     assert_eq!(with(&journal, &[("a", "649")]).await, Vec::<String>::new());
     assert_eq!(with(&journal, &[("a", "1")]).await, ["k0001", "k0649", "k0651"]);
     assert_eq!(with(&journal, &[("b", "x")]).await, ["k0649"]);
@@ -195,13 +195,13 @@ pub async fn indexes_are_built_in_steps(place: &impl Place) {
     for steps in 0..16_usize {
         let backend = place.open();
         let declared = shelf(&["a"]);
-        while backend.index_documents("fleets", &[], 1_000).unwrap() {}
+        while backend.index_documents("globex", &[], 1_000).unwrap() {}
         commit(&backend, (0..10).map(|n| put_document(&format!("k{n}"), r#"{"a":1}"#)));
         commit(&backend, [remove_document("shelf", "new")]);
         for _ in 0..steps {
-            backend.index_documents("fleets", &declared, 1).unwrap();
+            backend.index_documents("globex", &declared, 1).unwrap();
         }
-        let early = backend.documents("fleets", "shelf", &pairs(&[("a", "1")]), None, 100);
+        let early = backend.documents("globex", "shelf", &pairs(&[("a", "1")]), None, 100);
         match &early {
             Ok(found) => assert_eq!(keys(found).len(), 10, "after {steps} steps"),
             Err(refused) => assert!(matches!(refused, StoreError::NotIndexed { .. }), "{refused:?}"),
@@ -220,7 +220,7 @@ pub async fn indexes_are_built_in_steps(place: &impl Place) {
         drop(backend);
         let backend = place.open();
         let mut more = 0;
-        while backend.index_documents("fleets", &declared, 1).unwrap() {
+        while backend.index_documents("globex", &declared, 1).unwrap() {
             more += 1;
             assert!(more < 100, "it does not end");
         }
@@ -228,10 +228,10 @@ pub async fn indexes_are_built_in_steps(place: &impl Place) {
         assert_eq!(stored(&backend, &[("a", "2")]), ["k1", "k8"], "after {steps} steps");
         // Dropped in steps, too, and wanted again before it is gone.
         for _ in 0..steps / 3 {
-            backend.index_documents("fleets", &[], 1).unwrap();
+            backend.index_documents("globex", &[], 1).unwrap();
         }
         commit(&backend, [put_document("k0", r#"{"a":2}"#)]);
-        while backend.index_documents("fleets", &declared, 1).unwrap() {}
+        while backend.index_documents("globex", &declared, 1).unwrap() {}
         assert_eq!(stored(&backend, &[("a", "2")]), ["k0", "k1", "k8"], "after {steps} steps");
         assert_eq!(stored(&backend, &[("a", "1")]), ["k3", "k4", "k5", "k6", "k9", "new"], "after {steps} steps");
     }
@@ -253,10 +253,10 @@ pub async fn documents_are_written_with_the_rest_or_not_at_all(place: &impl Plac
         assert!(matches!(failed, Err(StoreError::AliasTaken { .. })), "{failed:?}");
     }
     let backend = place.open();
-    assert_eq!(backend.document("fleets", "shelf", "a").unwrap(), Some(document("shelf", "a", "1", 1)));
-    assert_eq!(backend.document("fleets", "shelf", "b").unwrap(), None);
-    assert_eq!(backend.counter("fleets", "n").unwrap(), 1);
-    assert_eq!(backend.cursor("fleets").unwrap(), None);
+    assert_eq!(backend.document("globex", "shelf", "a").unwrap(), Some(document("shelf", "a", "1", 1)));
+    assert_eq!(backend.document("globex", "shelf", "b").unwrap(), None);
+    assert_eq!(backend.counter("globex", "n").unwrap(), 1);
+    assert_eq!(backend.cursor("globex").unwrap(), None);
 }
 
 pub async fn readers_never_see_an_older_document_after_a_newer(place: &impl Place) {
@@ -265,7 +265,7 @@ pub async fn readers_never_see_an_older_document_after_a_newer(place: &impl Plac
     let write = |revision| {
         vec![
             Write::Document(document("shelf", "a", "{}", revision)),
-            Write::Profile(profile("lamp", "fleets", revision)),
+            Write::Profile(profile("lamp", "globex", revision)),
             counter("n", revision),
             cursor(revision),
         ]
@@ -278,10 +278,10 @@ pub async fn readers_never_see_an_older_document_after_a_newer(place: &impl Plac
                 let mut newest = 0;
                 while !done.load(Ordering::Relaxed) {
                     let found = match reader {
-                        0 => journal.document("fleets", "shelf", "a").await.unwrap().unwrap().revision,
-                        1 => journal.profile(&dev("lamp"), "fleets").await.unwrap().unwrap().revision,
-                        2 => journal.counter("fleets", "n").await.unwrap(),
-                        _ => journal.cursor("fleets").await.unwrap().unwrap(),
+                        0 => journal.document("globex", "shelf", "a").await.unwrap().unwrap().revision,
+                        1 => journal.profile(&dev("lamp"), "globex").await.unwrap().unwrap().revision,
+                        2 => journal.counter("globex", "n").await.unwrap(),
+                        _ => journal.cursor("globex").await.unwrap().unwrap(),
                     };
                     assert!(found >= newest, "reader {reader}: {found} after {newest}");
                     newest = found;
@@ -300,7 +300,7 @@ pub async fn readers_never_see_an_older_document_after_a_newer(place: &impl Plac
     for reader in readers {
         reader.await.unwrap();
     }
-    assert_eq!(journal.document("fleets", "shelf", "a").await.unwrap().unwrap().revision, 400);
+    assert_eq!(journal.document("globex", "shelf", "a").await.unwrap().unwrap().revision, 400);
 }
 
 /// What is read again and again does not go to the database, and what changes is not read from memory.
@@ -311,19 +311,19 @@ pub async fn documents_and_profiles_are_read_from_memory(place: &impl Place) {
     for revision in 1..=2 {
         journal
             .append(vec![
-                Write::Profile(profile("lamp", "fleets", revision)),
+                Write::Profile(profile("lamp", "globex", revision)),
                 Write::Document(document("shelf", "a", "{}", revision)),
             ])
             .unwrap();
         journal.flush().await.unwrap();
         let before = gate.point_reads();
         for _ in 0..5 {
-            let found = journal.profile(&lamp, "fleets").await.unwrap();
+            let found = journal.profile(&lamp, "globex").await.unwrap();
             assert_eq!(found.map(|profile| profile.revision), Some(revision));
-            assert_eq!(journal.profile(&lamp, "huawei").await.unwrap(), None);
-            let found = journal.document("fleets", "shelf", "a").await.unwrap();
+            assert_eq!(journal.profile(&lamp, "initech").await.unwrap(), None);
+            let found = journal.document("globex", "shelf", "a").await.unwrap();
             assert_eq!(found.map(|document| document.revision), Some(revision));
-            assert_eq!(journal.document("fleets", "shelf", "b").await.unwrap(), None);
+            assert_eq!(journal.document("globex", "shelf", "b").await.unwrap(), None);
         }
         let reads = gate.point_reads() - before;
         assert!(reads <= 4, "{reads} reads");
@@ -331,14 +331,14 @@ pub async fn documents_and_profiles_are_read_from_memory(place: &impl Place) {
     }
     journal.append(vec![Write::DeviceRemove(lamp.clone())]).unwrap();
     journal.flush().await.unwrap();
-    assert_eq!(journal.profile(&lamp, "fleets").await.unwrap(), None);
+    assert_eq!(journal.profile(&lamp, "globex").await.unwrap(), None);
     // A large one is read each time, so that many do not fill the memory.
     let large = document("shelf", "large", &format!("\"{}\"", "x".repeat(100_000)), 1);
     journal.append(vec![Write::Document(large)]).unwrap();
     journal.flush().await.unwrap();
     let before = gate.point_reads();
     for _ in 0..3 {
-        assert!(journal.document("fleets", "shelf", "large").await.unwrap().is_some());
+        assert!(journal.document("globex", "shelf", "large").await.unwrap().is_some());
     }
     assert_eq!(gate.point_reads() - before, 3);
 }

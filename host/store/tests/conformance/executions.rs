@@ -86,8 +86,8 @@ pub async fn the_newest_execution_has_the_alias_and_the_key(place: &impl Place) 
     commit(&backend, [put(both("old"))]);
     commit(&backend, [put(both("new"))]);
     commit(&backend, [put(moved(both("old"), State::Succeeded, 5_000))]);
-    assert_eq!(backend.execution_by_alias("fleets", &dev("lamp"), "7").unwrap().unwrap().id, id("new"));
-    assert_eq!(backend.execution_by_idempotency("fleets", "k").unwrap().unwrap().id, id("new"));
+    assert_eq!(backend.execution_by_alias("globex", &dev("lamp"), "7").unwrap().unwrap().id, id("new"));
+    assert_eq!(backend.execution_by_idempotency("globex", "k").unwrap().unwrap().id, id("new"));
     assert_eq!(backend.execution_by_idempotency("other", "k").unwrap(), None);
 }
 
@@ -173,8 +173,8 @@ pub async fn text_that_needs_escaping_comes_back(place: &impl Place) {
     let mut row = message(1, "a");
     row.message.payload = Payload::Text(odd.to_owned());
     commit(&backend, [put(execution.clone()), Write::OutboxPut(row.clone())]);
-    assert_eq!(backend.execution_by_alias("fleets", &dev(odd), odd).unwrap(), Some(execution.clone()));
-    assert_eq!(backend.execution_by_idempotency("fleets", odd).unwrap(), Some(execution.clone()));
+    assert_eq!(backend.execution_by_alias("globex", &dev(odd), odd).unwrap(), Some(execution.clone()));
+    assert_eq!(backend.execution_by_idempotency("globex", odd).unwrap(), Some(execution.clone()));
     assert_eq!(backend.by_correlation(&dev(odd), odd).unwrap(), Some((id("a"), 1)));
     let selection = Selection { labels: execution.labels.clone(), limit: 5, ..Selection::default() };
     assert_eq!(backend.executions(&selection).unwrap().items, [execution]);

@@ -33,8 +33,8 @@ pub async fn appends_are_visible_at_once(place: &impl Place) {
     journal.append(vec![put(second.clone()), lines("a", [2])]).unwrap();
     for _ in 0..2 {
         assert_eq!(journal.execution(&id("a")).await.unwrap().as_deref(), Some(&second));
-        assert_eq!(journal.by_alias("fleets", &dev("lamp"), "7").await.unwrap().as_deref(), Some(&second));
-        assert_eq!(journal.by_idempotency("fleets", "i").await.unwrap().as_deref(), Some(&second));
+        assert_eq!(journal.by_alias("globex", &dev("lamp"), "7").await.unwrap().as_deref(), Some(&second));
+        assert_eq!(journal.by_idempotency("globex", "i").await.unwrap().as_deref(), Some(&second));
         assert_eq!(journal.by_correlation(&dev("hub"), "k").await.unwrap(), Some((id("a"), 1)));
         assert_eq!(journal.history(&id("a")).await.unwrap().len(), 2);
         gate.release();

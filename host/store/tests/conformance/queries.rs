@@ -17,7 +17,7 @@ fn filled(place: &impl Place) -> (Arc<dyn Backend>, Vec<Execution>) {
             let device = ["lamp", "door", "hub"][n % 3];
             let mut execution = execution(&format!("e{n:02}"), device);
             execution.created_ms = 1_000 + n as u64 / 2 - if n >= 40 { 15 } else { 0 };
-            execution.origin = ["fleets", "huawei"][n / 3 % 2].into();
+            execution.origin = ["globex", "initech"][n / 3 % 2].into();
             if n % 2 == 0 {
                 execution.labels = pairs(&[("even", "yes"), ("tens", ["0", "1", "2", "3", "4", "5"][n / 10])]);
             }
@@ -79,7 +79,7 @@ pub async fn pages_stay_in_place_when_executions_are_added(place: &impl Place) {
 pub async fn each_filter_and_any_two_together(place: &impl Place) {
     let (backend, all) = filled(place);
     let devices = [None, Some(dev("door")), Some(dev("nobody"))];
-    let origins: [Option<Arc<str>>; 3] = [None, Some("huawei".into()), Some("nobody".into())];
+    let origins: [Option<Arc<str>>; 3] = [None, Some("initech".into()), Some("nobody".into())];
     let states =
         [vec![], vec![State::Queued, State::Sent], vec![State::TimedOut], STATES.to_vec(), vec![State::Failed]];
     let labels =

@@ -105,7 +105,7 @@ impl Run {
     /// Appends, waits now and then, and notes what was told to be on the disk.
     async fn work(&mut self, journal: &Journal, disk: &Arc<Disk>) {
         disk.acknowledged.store(self.models[0].appends, Ordering::SeqCst);
-        if journal.declare_indexes("fleets", model::indexes()).await.is_err() {
+        if journal.declare_indexes("globex", model::indexes()).await.is_err() {
             return;
         }
         for _ in 0..APPENDS {
@@ -137,7 +137,7 @@ impl Run {
         vfs::plug(&self.folder, Arc::clone(&disk));
         let store = open(&self.folder).map_err(|error| error.to_string())?;
         // The power may have gone before the index was there, or while it was built.
-        while store.index_documents("fleets", &model::indexes(), 1).map_err(|error| error.to_string())? {}
+        while store.index_documents("globex", &model::indexes(), 1).map_err(|error| error.to_string())? {}
         let kept = model::appends_in(&store).map_err(|error| error.to_string())?;
         if kept < acknowledged {
             return Err(format!("append {acknowledged} was told to be on the disk, and {kept} are there"));

@@ -181,21 +181,21 @@ pub fn compare(store: &dyn Backend, model: &Model) -> Result<(), Box<dyn Error>>
 /// The same for what plugins keep and are told.
 fn compare_notes(store: &dyn Backend, model: &Model) -> Result<(), Box<dyn Error>> {
     let expect = |what: &str, same: bool| if same { Ok(()) } else { Err(format!("{what} differs")) };
-    let all = store.documents("fleets", FIELD.0, &Vec::new(), None, PAGE_MAX)?;
+    let all = store.documents("globex", FIELD.0, &Vec::new(), None, PAGE_MAX)?;
     expect("the documents", all.iter().eq(model.documents.values()))?;
     for state in ["queued", "sent", "acked", "succeeded"] {
-        let found = store.documents("fleets", FIELD.0, &pairs(&[(FIELD.1, state)]), None, PAGE_MAX)?;
+        let found = store.documents("globex", FIELD.0, &pairs(&[(FIELD.1, state)]), None, PAGE_MAX)?;
         let has_it = |document: &&DocumentRecord| document.json.starts_with(&format!("{{\"state\":\"{state}\""));
         expect(&format!("what is found by {state}"), found.iter().eq(model.documents.values().filter(has_it)))?;
     }
     for (name, document) in &model.documents {
-        expect(name, store.document("fleets", FIELD.0, name)?.as_ref() == Some(document))?;
+        expect(name, store.document("globex", FIELD.0, name)?.as_ref() == Some(document))?;
     }
-    expect("the counter", store.counter("fleets", "changes")? == model.counter)?;
-    expect("the cursor", store.cursor("fleets")? == model.cursor)?;
+    expect("the counter", store.counter("globex", "changes")? == model.counter)?;
+    expect("the cursor", store.cursor("globex")? == model.cursor)?;
     expect("the last position", store.last_position()? == model.lines.last().map_or(0, |(last, ..)| *last))?;
     let all = TransitionQuery {
-        origin: "fleets".into(),
+        origin: "globex".into(),
         after: 0,
         up_to: None,
         since_ms: None,

@@ -34,7 +34,7 @@ pub fn execution(id: &str, device: &str) -> Execution {
             backoff_ms: 0,
             failed_to: Place::Tail,
         },
-        origin: Arc::from("fleets"),
+        origin: Arc::from("globex"),
         alias: None,
         context: None,
         labels: Vec::new(),
@@ -138,7 +138,7 @@ pub fn lines_at(position: u64, id: &str, seqs: impl IntoIterator<Item = u64>) ->
 
 pub fn document(collection: &str, key: &str, json: &str, revision: u64) -> DocumentRecord {
     DocumentRecord {
-        dialect: Arc::from("fleets"),
+        dialect: Arc::from("globex"),
         collection: collection.to_owned(),
         key: key.to_owned(),
         json: json.to_owned(),
@@ -147,15 +147,15 @@ pub fn document(collection: &str, key: &str, json: &str, revision: u64) -> Docum
 }
 
 pub fn remove_document(collection: &str, key: &str) -> Write {
-    Write::DocumentRemove { dialect: Arc::from("fleets"), collection: collection.to_owned(), key: key.to_owned() }
+    Write::DocumentRemove { dialect: Arc::from("globex"), collection: collection.to_owned(), key: key.to_owned() }
 }
 
 pub fn counter(counter: &str, value: u64) -> Write {
-    Write::Counter { dialect: Arc::from("fleets"), counter: counter.to_owned(), value }
+    Write::Counter { dialect: Arc::from("globex"), counter: counter.to_owned(), value }
 }
 
 pub fn cursor(position: u64) -> Write {
-    Write::Cursor { dialect: Arc::from("fleets"), position }
+    Write::Cursor { dialect: Arc::from("globex"), position }
 }
 
 /// A message that must leave.
@@ -182,7 +182,7 @@ pub fn message(seq: u64, execution: &str) -> OutboxRow {
 pub fn request(seq: u64, target: &str) -> RequestRow {
     RequestRow {
         seq,
-        dialect: Arc::from("fleets"),
+        dialect: Arc::from("globex"),
         target: target.to_owned(),
         method: "POST".to_owned(),
         path: "/hook?a=1".to_owned(),
@@ -199,7 +199,7 @@ pub fn request(seq: u64, target: &str) -> RequestRow {
 pub fn device(id: &str, aliases: &[(&str, &str)]) -> DeviceRecord {
     DeviceRecord {
         id: DeviceId::new(id),
-        dialect: Arc::from("fleets"),
+        dialect: Arc::from("globex"),
         handler: None,
         parent: None,
         aliases: pairs(aliases),
@@ -221,7 +221,7 @@ pub fn profile(device: &str, dialect: &str, revision: u64) -> ProfileRecord {
 
 pub fn credential(account: &str, kind: CredentialKind, secret: &[u8]) -> CredentialRecord {
     CredentialRecord {
-        dialect: Arc::from("fleets"),
+        dialect: Arc::from("globex"),
         account: account.to_owned(),
         kind,
         secret: secret.to_owned(),
