@@ -142,10 +142,10 @@ pub trait Broker: Send + Sync {
     /// waits for it, or the message is none that can be sent to it.
     async fn publish_to_session(&self, session: &SessionId, message: &Message) -> bool;
 
-    /// Takes a message back that still waits here for its session, behind the messages that the client has not yet
-    /// acknowledged. True: it is not delivered, and no receipt follows, neither now nor later. False: it is on the wire
-    /// or was, or is not known; its receipt comes as ever. It looks through all connected sessions.
-    fn withdraw(&self, token: &DeliveryToken) -> bool;
+    /// Takes the messages of an attempt back that still wait here for the device's session, behind those that the client
+    /// has not yet acknowledged, and says how many. They are not delivered, and no receipt of them follows, neither now
+    /// nor later. What is on the wire, or was, stays; its receipt comes as ever.
+    fn withdraw(&self, device: &DeviceId, execution: &ExecutionId, attempt: u32) -> usize;
 
     /// Closes the connection of a device, if it has one. Its persistent session stays.
     async fn close_device(&self, device: &DeviceId);

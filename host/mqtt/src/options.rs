@@ -72,7 +72,7 @@ impl EmbeddedOptions {
             max_queued: 1_000,
             max_outstanding: 1_000,
             max_sessions: 100_000,
-            max_subscriptions: 50,
+            max_subscriptions: 200,
             max_topic_bytes: 512,
             max_client_id_bytes: 256,
             max_retained: 10_000,

@@ -7,7 +7,7 @@ mod common;
 use common::wire::{Client, v4, v5};
 use common::{Setup, device, message, open_policy, token};
 use dragoman_core::{Policy, Subscription};
-use dragoman_mqtt::{Broker, Delivery, Receipt};
+use dragoman_mqtt::{Broker, Delivery, DeliveryToken, Receipt};
 use std::collections::HashSet;
 
 const MINUTE_MS: u64 = 60_000;
@@ -211,25 +211,27 @@ async fn what_waits_behind_others_can_be_taken_back_and_what_is_on_the_wire_cann
         let mut stage = setup.start().await;
         let (mut device1, _) = Client::connect(stage.address, &connect).await;
         let broker = stage.broker.clone();
-        let send = async |index: u32, qos| {
-            broker
-                .publish_to(&device("d1"), &message("down", &index.to_string(), qos), false, MINUTE_MS, token(index))
-                .await
+        let attempt = |attempt| DeliveryToken { attempt, ..token(0) };
+        let send = async |number: u32, qos| {
+            let message = message("down", &number.to_string(), qos);
+            broker.publish_to(&device("d1"), &message, false, MINUTE_MS, attempt(number)).await
         };
+        let withdraw = |number| broker.withdraw(&device("d1"), &attempt(number).execution, number);
         send(0, 1).await;
         let first = device1.message().await;
         send(1, 1).await;
         send(2, 0).await;
         send(3, 1).await;
-        assert!(!broker.withdraw(&token(0)), "it is on the wire");
-        assert!(broker.withdraw(&token(1)) && broker.withdraw(&token(2)));
-        assert!(!broker.withdraw(&token(1)) && !broker.withdraw(&token(9)));
+        assert_eq!(withdraw(0), 0, "it is on the wire");
+        assert_eq!((withdraw(1), withdraw(2)), (1, 1));
+        assert_eq!((withdraw(1), withdraw(9)), (0, 0));
+        assert_eq!(broker.withdraw(&device("d2"), &attempt(3).execution, 3), 0, "it is another device's");
         assert_eq!(send(4, 1).await, Delivery::Full, "the places are free when their turn comes");
         device1.puback(first.id).await;
-        assert_eq!(stage.receipt().await, (token(0), Receipt::Acked));
+        assert_eq!(stage.receipt().await, (attempt(0), Receipt::Acked));
         assert_eq!(device1.take().await.payload, "3");
-        assert_eq!(stage.receipt().await, (token(3), Receipt::Acked));
-        assert!(!broker.withdraw(&token(3)), "it was delivered");
+        assert_eq!(stage.receipt().await, (attempt(3), Receipt::Acked));
+        assert_eq!(withdraw(3), 0, "it was delivered");
         assert_eq!(send(4, 1).await, SENT);
         assert_eq!(device1.take().await.payload, "4");
         device1.nothing_more().await;
@@ -238,10 +240,10 @@ async fn what_waits_behind_others_can_be_taken_back_and_what_is_on_the_wire_cann
         send(5, 1).await;
         device1.message().await;
         send(6, 1).await;
-        assert!(broker.withdraw(&token(6)));
+        assert_eq!(withdraw(6), 1);
         drop(device1);
         stage.closed().await;
-        let told: Vec<_> = stage.receipts().into_iter().map(|(token, _)| token.index).collect();
+        let told: Vec<_> = stage.receipts().into_iter().map(|(token, _)| token.attempt).collect();
         assert_eq!(told, [0, 3, 4, 5]);
         stage.stop().await;
     }

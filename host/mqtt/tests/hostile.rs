@@ -198,7 +198,7 @@ async fn a_group_hands_no_member_what_its_policy_hides_and_takes_nothing_from_ot
     stage.stop().await;
 }
 
-const COMMANDS: &str = "$share/chirpstack/application/+/device/+/command/+";
+const COMMANDS: &str = "$share/acme-radio/application/+/device/+/command/+";
 
 #[tokio::test]
 async fn a_network_server_is_commanded_through_its_shared_subscription() {

@@ -8,8 +8,8 @@
 use super::clock::Clock;
 use super::waits::{Reached, Waits};
 use dragoman_core::{
-    Answer, Change, DeviceId, Effect, Execution, ExecutionId, HandOver, Input, Limits, Machine, Message, Planned,
-    Stage, Transition,
+    Answer, Change, Effect, Execution, ExecutionId, HandOver, Input, Limits, Machine, Message, Planned, Stage,
+    Transition,
 };
 use dragoman_store::{Durability, Journal, OutboxRow, Seq, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -55,8 +55,9 @@ pub struct Stopped(pub String);
 
 /// Does what turns ask for. Called under the engine's lock, so it must only queue.
 pub trait Actions: Send + Sync + 'static {
-    /// Calls of plugins, which may begin at once.
-    fn act(&self, effect: Effect, device: &DeviceId);
+    /// What the machine wants done about an execution as it stands now. Called under the engine's lock, so nothing may
+    /// wait here.
+    fn act(&self, effect: Effect, execution: &Execution);
     /// Messages to hand to the broker once `seq` is committed.
     fn release(&self, rows: Vec<OutboxRow>, seq: Seq);
     /// Lines that a history grew by, the first of them at this position; positions rise from call to call.
@@ -159,8 +160,8 @@ impl Engine {
         self.conclude(&mut state, Pending { effects, ..Pending::default() }).map(drop)
     }
 
-    /// Applies steps in order, all or (when the journal is dead) none of them visibly. With `until`, registers a
-    /// caller for every submission.
+    /// Applies steps in order, all or (when the journal is dead) none of them visibly; what stands behind a dispatch that
+    /// is not taken is not applied and has no answer. With `until`, registers a caller for every submission.
     pub fn turn(&self, steps: Vec<Step>, until: Option<Stage>) -> Result<Turn, Stopped> {
         let now_ms = self.now_ms();
         let mut state = self.lock();
@@ -193,14 +194,19 @@ impl Engine {
                 }
                 Step::Input(input) => state.machine.apply(now_ms, input, effects),
                 Step::Dispatch { id, attempt, plan, messages } => {
+                    let is_sent = matches!(plan, Planned::Send { .. });
                     let input = Input::Planned { id: id.clone(), attempt, plan };
                     let answer = state.machine.apply(now_ms, input, effects);
-                    if answer == Answer::Taken && messages.is_empty() {
-                        // The plugin published what there was to publish, so there is nothing to hand over. Where the
-                        // plan was no dispatch this is stale and changes nothing.
+                    if answer != Answer::Taken {
+                        // What else its call wrote was for an attempt that is not wanted any more.
+                        answers.push(answer);
+                        break;
+                    }
+                    if is_sent && messages.is_empty() {
+                        // The plugin published what there was to publish, so there is nothing to hand over.
                         let result = HandOver::Accepted { receipts: 0 };
                         state.machine.apply(now_ms, Input::HandedOver { id, attempt, result }, effects);
-                    } else if answer == Answer::Taken {
+                    } else {
                         rows.extend(outbox_rows(&mut state, &id, attempt, messages));
                     }
                     answer
@@ -288,11 +294,11 @@ impl Engine {
     /// the lock is held throughout.
     fn conclude(&self, state: &mut State, pending: Pending) -> Result<Seq, Stopped> {
         let Pending { effects, mut writes, rows, amended } = pending;
-        let effects: Vec<(Effect, DeviceId)> = effects
+        let effects: Vec<(Effect, Arc<Execution>)> = effects
             .into_iter()
             .filter_map(|effect| {
-                let device = state.machine.get(effect_id(&effect)).map(|execution| execution.device.clone());
-                device.map(|device| (effect, device))
+                let execution = state.machine.get(effect_id(&effect)).cloned();
+                execution.map(|execution| (effect, execution))
             })
             .collect();
         let changes = state.machine.drain_changes();
@@ -318,8 +324,8 @@ impl Engine {
             state.waits.changed(&change.execution);
         }
         if let Some(actions) = self.actions.get().and_then(Weak::upgrade) {
-            for (effect, device) in effects {
-                actions.act(effect, &device);
+            for (effect, execution) in effects {
+                actions.act(effect, &execution);
             }
             for (execution, lines, position) in grown {
                 actions.grew(execution, lines, position);

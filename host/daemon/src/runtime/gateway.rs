@@ -263,13 +263,19 @@ fn arrivals_max(instances_max: u32) -> usize {
 }
 
 impl Actions for Gateway {
-    fn act(&self, effect: Effect, device: &DeviceId) {
+    fn act(&self, effect: Effect, execution: &Execution) {
+        let device = &execution.device;
         match effect {
             Effect::Plan { id, attempt } => self.plan_in_turn(device, id, attempt, None),
             Effect::Resume { id, attempt, reply } => self.plan_in_turn(device, id, attempt, Some(reply)),
-            // A delivery that has not begun looks at the machine before it hands over. One that has is with the device's
-            // connection, from where the broker has no way to call it back.
-            Effect::Withdraw { .. } => {}
+            // A delivery that has not begun looks at the machine before it hands over. One that has may still wait in the
+            // broker, whose locks are not taken under the engine's.
+            Effect::Withdraw { id, attempt } => {
+                if let Some(broker) = self.broker() {
+                    let holder = execution.holder.clone();
+                    self.runtime.spawn(async move { broker.withdraw(&holder, &id, attempt) });
+                }
+            }
         }
     }
 

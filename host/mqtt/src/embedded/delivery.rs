@@ -95,16 +95,12 @@ fn in_seconds(ms: u64) -> u32 {
     u32::try_from(ms.max(1).div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
-/// What [`Broker::withdraw`](crate::Broker::withdraw) says.
-pub(super) fn withdraw(hub: &Hub, token: &DeliveryToken) -> bool {
-    hub.tables().by_session.values().any(|live| live.withdraw(token))
-}
-
 /// What [`Broker::publish`](crate::Broker::publish) says.
 pub(super) async fn publish(hub: &Hub, message: &Message, expires_in_ms: Option<u64>) -> usize {
     let Some(running) = hub.running() else { return 0 };
     let scx = running.scx;
-    if !policy::is_name(&message.topic, hub.options.max_topic_bytes) || !policy::is_routable(&message.topic) {
+    let can_be = !message.retain || policy::can_be_retained(&message.topic);
+    if !policy::is_name(&message.topic, hub.options.max_topic_bytes) || !can_be {
         tracing::warn!(topic = message.topic, "a message of the daemon has a topic that cannot be routed");
         return 0;
     }

@@ -87,7 +87,7 @@ pub(super) async fn decide(
 fn judge(hub: &Hub, live: &Live, publish: &Publish, verdict: InboundVerdict) -> Option<Publish> {
     match verdict {
         InboundVerdict::Accept => Some(marked(publish, 0)),
-        InboundVerdict::Route if policy::is_routable(publish.topic.as_ref()) => None,
+        InboundVerdict::Route if !publish.retain || policy::can_be_retained(publish.topic.as_ref()) => None,
         InboundVerdict::Route => Some(refuse(hub, live, publish, "topic", TOPIC_NAME_INVALID)),
         InboundVerdict::Refuse(code) => Some(refuse(hub, live, publish, "daemon", code.max(0x80))),
     }

@@ -4,9 +4,8 @@ use super::held::Held;
 use super::line::Line;
 use super::outstanding::{NotTaken, Outstanding, Waiting};
 use super::{filters, policy};
-use crate::broker::DeliveryToken;
 use crate::events::{CloseReason, KeptSubscription};
-use dragoman_core::{Policy, Session, Subscription, topic};
+use dragoman_core::{ExecutionId, Policy, Session, Subscription, topic};
 use rmqtt::types::Id;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -207,8 +206,8 @@ impl Live {
     }
 
     /// See [`Waiting::withdraw`].
-    pub(super) fn withdraw(&self, token: &DeliveryToken) -> bool {
-        lock(&self.waiting).withdraw(token)
+    pub(super) fn withdraw(&self, execution: &ExecutionId, attempt: u32) -> usize {
+        lock(&self.waiting).withdraw(execution, attempt)
     }
 
     /// See [`Waiting::close`].

@@ -27,7 +27,7 @@ use crate::broker::{Broker, BrokerError, BrokerStats, Delivery, DeliveryToken};
 use crate::events::{BrokerEvents, CloseReason};
 use crate::options::EmbeddedOptions;
 use async_trait::async_trait;
-use dragoman_core::{DeviceId, Message, Policy, Session, SessionId, Subscription};
+use dragoman_core::{DeviceId, ExecutionId, Message, Policy, Session, SessionId, Subscription};
 use hub::Hub;
 use live::lock;
 use start::Threads;
@@ -98,8 +98,9 @@ impl Broker for EmbeddedBroker {
         delivery::publish_to_session(&self.hub, session, message).await
     }
 
-    fn withdraw(&self, token: &DeliveryToken) -> bool {
-        delivery::withdraw(&self.hub, token)
+    fn withdraw(&self, device: &DeviceId, execution: &ExecutionId, attempt: u32) -> usize {
+        let live = self.hub.tables().by_device.get(device).cloned();
+        live.map_or(0, |live| live.withdraw(execution, attempt))
     }
 
     async fn set_policy(&self, session: &SessionId, principal: Option<String>, policy: Policy) -> bool {

@@ -1,6 +1,7 @@
 //! Messages of the daemon that are on their way to one session.
 
 use crate::broker::DeliveryToken;
+use dragoman_core::ExecutionId;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -92,16 +93,17 @@ impl Waiting {
         late.map(|(_, item)| item).filter(|item| item.state == State::Queued).map(|item| item.message).collect()
     }
 
-    /// Takes a message back that was not handed over. False: there is none such with the token.
-    pub(super) fn withdraw(&mut self, token: &DeliveryToken) -> bool {
-        let found = self.items.values_mut().find(|item| item.message.token.as_ref() == Some(token));
-        match found {
-            Some(item) if item.state == State::Queued => {
+    /// Takes the messages of an attempt back that were not handed over, and says how many.
+    pub(super) fn withdraw(&mut self, execution: &ExecutionId, attempt: u32) -> usize {
+        let is_of = |token: &DeliveryToken| token.execution == *execution && token.attempt == attempt;
+        let mut withdrawn = 0;
+        for item in self.items.values_mut() {
+            if item.state == State::Queued && item.message.token.as_ref().is_some_and(is_of) {
                 item.state = State::Withdrawn;
-                true
+                withdrawn += 1;
             }
-            _ => false,
         }
+        withdrawn
     }
 
     /// Closes it for further messages and takes everything out; none if it was closed before.
@@ -125,29 +127,25 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dragoman_core::ExecutionId;
     use std::time::Duration;
 
-    fn token(index: u32) -> DeliveryToken {
-        DeliveryToken { execution: ExecutionId::new("e"), attempt: 1, index }
-    }
-
-    fn outstanding(deadline: Instant, index: u32) -> Outstanding {
-        Outstanding { token: Some(token(index)), receipt: true, deadline: Some(deadline) }
+    fn outstanding(deadline: Instant, attempt: u32, index: u32) -> Outstanding {
+        let token = DeliveryToken { execution: ExecutionId::new("e"), attempt, index };
+        Outstanding { token: Some(token), receipt: true, deadline: Some(deadline) }
     }
 
     #[test]
     fn each_message_is_settled_once() {
         let mut waiting = Waiting::default();
         let later = Instant::now() + Duration::from_secs(60);
-        let first = waiting.take_on(outstanding(later, 0), 2).unwrap();
-        waiting.take_on(outstanding(later, 1), 2).unwrap();
-        assert_eq!(waiting.take_on(outstanding(later, 2), 2), Err(NotTaken::Full));
+        let first = waiting.take_on(outstanding(later, 1, 0), 2).unwrap();
+        waiting.take_on(outstanding(later, 1, 1), 2).unwrap();
+        assert_eq!(waiting.take_on(outstanding(later, 1, 2), 2), Err(NotTaken::Full));
         assert!(waiting.settle(first).is_some());
         assert!(waiting.settle(first).is_none());
         assert_eq!(waiting.close().map(|rest| rest.len()), Some(1));
         assert!(waiting.close().is_none());
-        assert_eq!(waiting.take_on(outstanding(later, 3), 2), Err(NotTaken::Closed));
+        assert_eq!(waiting.take_on(outstanding(later, 1, 3), 2), Err(NotTaken::Closed));
     }
 
     #[test]
@@ -155,8 +153,8 @@ mod tests {
         let mut waiting = Waiting::default();
         let now = Instant::now();
         let soon = now + Duration::from_millis(1);
-        let late = waiting.take_on(outstanding(soon, 0), 9).unwrap();
-        let handed = waiting.take_on(outstanding(soon, 1), 9).unwrap();
+        let late = waiting.take_on(outstanding(soon, 1, 0), 9).unwrap();
+        let handed = waiting.take_on(outstanding(soon, 1, 1), 9).unwrap();
         assert!(waiting.hand_over(handed, now));
         assert!(!waiting.hand_over(late, soon));
         assert_eq!(waiting.settle_expired(soon).len(), 1);
@@ -164,17 +162,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_is_withdrawn_and_what_is_handed_over_is_not() {
+    fn of_an_attempt_what_is_queued_is_withdrawn_and_what_is_handed_over_is_not() {
         let mut waiting = Waiting::default();
         let now = Instant::now();
         let later = now + Duration::from_secs(60);
-        let (handed, queued) = (waiting.take_on(outstanding(later, 0), 2).unwrap(), outstanding(later, 1));
-        let queued = waiting.take_on(queued, 2).unwrap();
+        let mut take_on = |attempt, index| waiting.take_on(outstanding(later, attempt, index), 4);
+        let (handed, one, two, next) = (take_on(1, 0), take_on(1, 1), take_on(1, 2), take_on(2, 0));
+        let [handed, one, two, next] = [handed, one, two, next].map(Result::unwrap);
         assert!(waiting.hand_over(handed, now));
-        assert!(!waiting.withdraw(&token(0)) && waiting.withdraw(&token(1)) && !waiting.withdraw(&token(1)));
-        assert!(!waiting.hand_over(queued, now));
-        assert_eq!(waiting.take_on(outstanding(later, 2), 2), Err(NotTaken::Full), "the library still holds it");
-        assert!(waiting.settle(queued).is_none(), "nothing is told about it");
-        assert!(waiting.take_on(outstanding(later, 2), 2).is_ok());
+        let id = ExecutionId::new("e");
+        assert_eq!(waiting.withdraw(&ExecutionId::new("other"), 1), 0);
+        assert_eq!(waiting.withdraw(&id, 1), 2);
+        assert_eq!(waiting.withdraw(&id, 1), 0, "it is withdrawn already, or on the wire");
+        assert!(!waiting.hand_over(one, now) && !waiting.hand_over(two, now) && waiting.hand_over(next, now));
+        assert_eq!(waiting.take_on(outstanding(later, 2, 1), 4), Err(NotTaken::Full), "the library still holds them");
+        assert!(waiting.settle(one).is_none(), "nothing is told about it");
+        assert!(waiting.take_on(outstanding(later, 2, 1), 4).is_ok());
     }
 }

@@ -34,8 +34,9 @@ pub(super) fn is_group(text: &str, max_bytes: usize) -> bool {
     is_name(text, max_bytes) && !text.contains('/')
 }
 
-/// Whether the broker library can route the topic: it takes `$` for a mark of the first level only.
-pub(super) fn is_routable(name: &str) -> bool {
+/// Whether the broker library can keep a message of the topic, or look for kept ones by the filter: its tree of retained
+/// messages takes `$` for a mark of the first level only.
+pub(super) fn can_be_retained(name: &str) -> bool {
     !name.split('/').skip(1).any(|level| level.starts_with('$'))
 }
 
@@ -57,7 +58,7 @@ mod tests {
         for filter in ["", "#/a", "a#", "a/b+", "a/\0", "a/\u{1}", "a/\u{ffff}/#"] {
             assert!(!is_filter(filter, 64), "{filter:?}");
         }
-        assert!(is_routable("$oc/devices/d1") && !is_routable("a/$b"));
+        assert!(can_be_retained("$oc/devices/d1") && !can_be_retained("a/$b"));
         assert!(is_group("g", 8) && !is_group("", 8) && !is_group("g/h", 8) && !is_group("+", 8));
     }
 }

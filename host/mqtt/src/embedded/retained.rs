@@ -1,5 +1,6 @@
 //! Retained messages, bounded, in memory; and the switch that turns shared subscriptions on.
 
+use super::policy;
 use async_trait::async_trait;
 use rmqtt::Result;
 use rmqtt::retain::{DefaultRetainStorage, RetainStorage};
@@ -48,6 +49,9 @@ impl RetainStorage for Retained {
     }
 
     async fn get(&self, topic_filter: &TopicFilter) -> Result<Vec<(TopicName, Retain)>> {
+        if !policy::can_be_retained(topic_filter) {
+            return Ok(Vec::new());
+        }
         self.inner.get_message(topic_filter).await
     }
 

@@ -41,6 +41,8 @@ struct Refused {
 
 /// Decides about a filter: the name under which the library is to have the subscription, or the refusal.
 pub(super) async fn decide(hub: &Hub, live: &Arc<Live>, session: &Session, subscribe: &Subscribe) -> TopicFilter {
+    // What the client sent before may decide about it.
+    live.line.clear().await;
     let asked: &str = subscribe.topic_filter.as_ref();
     let share = subscribe.opts.shared_group().map(|group| -> &str { group.as_ref() });
     let served = match served_with(hub, live, asked, share, subscribe.opts.qos_value()).await {
@@ -97,6 +99,7 @@ pub(super) async fn done(hub: &Hub, live: &Arc<Live>, subscribe: &Subscribe) {
 
 /// Ends a subscription in the client's words. What comes back is the name under which the library has it.
 pub(super) async fn end(hub: &Hub, live: &Arc<Live>, session: &Session, gone: &Unsubscribe) -> Option<TopicFilter> {
+    live.line.clear().await;
     let asked: &str = gone.topic_filter.as_ref();
     let share = gone.shared_group.as_ref().map(|group| -> &str { group.as_ref() });
     let name = live.name_of(asked, share)?;

@@ -263,6 +263,11 @@ impl Client {
     }
 
     pub async fn subscribe(&mut self, filters: &[(&str, u8)]) -> Vec<u8> {
+        self.send_subscribe(filters).await;
+        self.granted().await
+    }
+
+    pub async fn send_subscribe(&mut self, filters: &[(&str, u8)]) {
         let mut body = vec![0, 7];
         body.extend((self.level == 5).then_some(0));
         for (filter, options) in filters {
@@ -270,6 +275,10 @@ impl Client {
             body.push(*options);
         }
         self.send(&packet(0x82, &body)).await;
+    }
+
+    /// What the next SUBACK says of each filter.
+    pub async fn granted(&mut self) -> Vec<u8> {
         let suback = self.expect(0x90).await;
         suback.body[if self.level == 5 { 3 } else { 2 }..].to_vec()
     }
