@@ -4,21 +4,6 @@ use dragoman_core::{Attributes, Event, Stage};
 
 /// Indexes of all collections together.
 const INDEXES_MAX: usize = 64;
-/// Every event of a transition, in the contract's words.
-const EVENTS: [&str; 12] = [
-    "queued",
-    "planned",
-    "sent",
-    "acked",
-    "progress",
-    "replied",
-    "silence",
-    "attempt-failed",
-    "requeued",
-    "ended",
-    "note",
-    "late",
-];
 
 /// Which transitions of its executions a dialect is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,26 +23,8 @@ impl Wanted {
         match self {
             Self::None => false,
             Self::All => true,
-            Self::Events(events) => events.iter().any(|wanted| wanted == event_name(event)),
+            Self::Events(events) => events.iter().any(|wanted| wanted == event.word()),
         }
-    }
-}
-
-/// An event in the contract's words.
-pub(crate) fn event_name(event: Event) -> &'static str {
-    match event {
-        Event::Queued => "queued",
-        Event::Planned => "planned",
-        Event::Sent => "sent",
-        Event::Acked => "acked",
-        Event::Progress => "progress",
-        Event::Replied => "replied",
-        Event::Silence => "silence",
-        Event::AttemptFailed => "attempt-failed",
-        Event::Requeued => "requeued",
-        Event::Ended => "ended",
-        Event::Note => "note",
-        Event::Late => "late",
     }
 }
 
@@ -104,12 +71,16 @@ impl Documented {
                 ("topics.unclaimed", "allow") => read.unclaimed_topics = true,
                 ("topics.unclaimed", _) => return wrong("`allow`"),
                 ("notifications.transitions", "all") => read.transitions = Wanted::All,
-                ("notifications.transitions", event) if EVENTS.contains(&event) => match &mut read.transitions {
-                    Wanted::All => {}
-                    Wanted::None => read.transitions = Wanted::Events(vec![event.to_owned()]),
-                    Wanted::Events(events) => events.push(event.to_owned()),
-                },
-                ("notifications.transitions", _) => return wrong(&format!("`all` or one of {}", EVENTS.join(", "))),
+                ("notifications.transitions", event) if Event::ALL.iter().any(|known| known.word() == event) => {
+                    match &mut read.transitions {
+                        Wanted::All => {}
+                        Wanted::None => read.transitions = Wanted::Events(vec![event.to_owned()]),
+                        Wanted::Events(events) => events.push(event.to_owned()),
+                    }
+                }
+                ("notifications.transitions", _) => {
+                    return wrong(&format!("`all` or one of {}", Event::ALL.map(Event::word).join(", ")));
+                }
                 ("notifications.events", kind) if is_kind(kind) => read.events.push(kind.to_owned()),
                 ("notifications.events", _) => return wrong("a kind of event, e.g. `uplink`"),
                 _ => {}

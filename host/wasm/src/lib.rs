@@ -44,7 +44,9 @@ pub use error::{CallError, Fault, GuestError};
 pub use folder::{FolderError, PluginFolder};
 pub use options::{PluginOptions, PoolOptions, RuntimeOptions};
 pub use plugin::Plugin;
-pub use reads::{CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, ReadError, Selection};
+pub use reads::{
+    CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, ReadError, RequestError, Selection,
+};
 pub use runtime::{Runtime, RuntimeError};
 pub use words::{
     Answer, Attempt, Audience, Decision, Decoded, DeviceEvent, Direction, Dispatched, Document, Follower,

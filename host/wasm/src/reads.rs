@@ -2,6 +2,7 @@
 
 use crate::context::{Presented, Secret};
 use crate::words::Document;
+use crate::writes::OutRequest;
 use async_trait::async_trait;
 use dragoman_core::{
     Attributes, Correlation, DeviceId, Execution, ExecutionId, Json, Session, SessionId, State, Subscription,
@@ -116,8 +117,8 @@ pub trait HostReads: Send + Sync {
     /// What the asking plugin noted about a session of its own.
     async fn notes(&self, plugin: &str, id: &SessionId) -> Result<Option<Json>, ReadError>;
 
-    /// Whether the operator configured an HTTP target of that name.
-    fn has_target(&self, name: &str) -> bool;
+    /// Whether a request would be taken in now. By the time its call is applied there may be no room any more.
+    fn check_request(&self, plugin: &str, request: &OutRequest) -> Result<(), RequestError>;
 }
 
 /// A device as one plugin sees it.
@@ -207,6 +208,20 @@ pub enum ReadError {
     /// A fault of the host.
     #[error("{0}")]
     Internal(String),
+}
+
+/// Why a request to another system is not taken in, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The operator configured no such target.
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be sent to anybody.
+    #[error("{0}")]
+    Invalid(String),
+    /// Too much waits for the target.
+    #[error("{0}")]
+    Limit(String),
 }
 
 /// Why a credential was not confirmed.

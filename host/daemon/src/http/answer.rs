@@ -44,7 +44,7 @@ pub fn unanswered(why: &Unanswered, request_id: &str) -> HttpResponse {
         Unanswered::AnswerFault { fault, executions } => (StatusCode::INTERNAL_SERVER_ERROR, fault.code(), executions),
         Unanswered::Conflict(_) => (StatusCode::CONFLICT, "$CONFLICT", &[]),
         Unanswered::NotAllowed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "$PLUGIN_ERROR", &[]),
-        Unanswered::TooMany { .. } | Unanswered::Limit(_) => (StatusCode::SERVICE_UNAVAILABLE, "$LIMIT", &[]),
+        Unanswered::TooMany { .. } => (StatusCode::SERVICE_UNAVAILABLE, "$LIMIT", &[]),
         Unanswered::Restarting { executions } => (StatusCode::SERVICE_UNAVAILABLE, "$RESTARTING", executions),
         Unanswered::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "$STORE", &[]),
     };

@@ -1,8 +1,8 @@
 //! The requests of one plugin call, which are sent together with what else it wrote, or not at all.
 
 use super::handle::{EnqueueError, Outbound};
-use dragoman_core::{Attributes, Json};
 use dragoman_store::{Seq, Write};
+use dragoman_wasm::OutRequest;
 use std::sync::Arc;
 
 /// What one call wants sent. Dropped before [`Batch::appended`], as when the call fails, it gives its places back.
@@ -21,16 +21,8 @@ impl Batch {
     ///
     /// # Errors
     /// See [`EnqueueError`]; each is counted, and that a target is full is logged once.
-    pub(crate) fn add(
-        &mut self,
-        dialect: &str,
-        target: &str,
-        method: &str,
-        path: &str,
-        headers: Attributes,
-        body: Option<Json>,
-    ) -> Result<Write, EnqueueError> {
-        let row = self.outbound.enqueue(dialect, target, method, path, headers, body)?;
+    pub(crate) fn add(&mut self, dialect: &str, request: OutRequest) -> Result<Write, EnqueueError> {
+        let row = self.outbound.enqueue(dialect, request)?;
         self.rows.push((row.target.clone(), row.seq));
         Ok(Write::RequestPut(row))
     }
@@ -41,11 +33,6 @@ impl Batch {
         if !rows.is_empty() {
             self.outbound.release_after(rows, at);
         }
-    }
-
-    /// The turn was appended, but what it was for is not wanted any more: what takes the rows out of the store again.
-    pub(crate) fn withdrawn(self) -> Vec<Write> {
-        self.rows.iter().map(|(_, seq)| Write::RequestRemove(*seq)).collect()
     }
 }
 

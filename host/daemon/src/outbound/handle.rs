@@ -6,8 +6,8 @@ use super::form;
 use super::lane::{Full, GivenUp, Lane, TargetState};
 use super::sender::{self, Sender};
 use crate::config::TargetConfig;
-use dragoman_core::{Attributes, Json};
 use dragoman_store::{Journal, JournalError, RequestRow, Seq, StoreError, Write};
+use dragoman_wasm::OutRequest;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -192,32 +192,39 @@ impl Outbound {
         }
     }
 
-    /// Whether the configuration lists that target.
-    pub(crate) fn knows(&self, target: &str) -> bool {
-        self.cells.get(target).is_some_and(|cell| cell.configured)
-    }
-
     /// The requests of one plugin call, none yet.
     pub(crate) fn batch(self: &Arc<Self>) -> Batch {
         Batch::new(Arc::clone(self))
     }
 
+    /// Whether a request would be taken in now.
+    ///
+    /// # Errors
+    /// See [`EnqueueError`]; each is counted.
+    pub(crate) fn check(&self, dialect: &str, request: OutRequest) -> Result<(), EnqueueError> {
+        let row = self.row(dialect, request);
+        let room = self.cell_for(&row).and_then(|cell| {
+            let lane = cell.lock();
+            lane.has_room_for(&row).map_err(|full| full_of(&row, full))
+        });
+        room.inspect_err(|error| self.count(&row.target, error))
+    }
+
     /// Takes a request in and keeps a place for it, until [`Self::release_after`] or [`Self::forget`].
-    pub(super) fn enqueue(
-        &self,
-        dialect: &str,
-        target: &str,
-        method: &str,
-        path: &str,
-        headers: Attributes,
-        body: Option<Json>,
-    ) -> Result<RequestRow, EnqueueError> {
-        let taken = self.take(RequestRow {
+    pub(super) fn enqueue(&self, dialect: &str, request: OutRequest) -> Result<RequestRow, EnqueueError> {
+        let row = self.row(dialect, request);
+        let target = row.target.clone();
+        self.take(row).inspect_err(|error| self.count(&target, error))
+    }
+
+    fn row(&self, dialect: &str, request: OutRequest) -> RequestRow {
+        let OutRequest { target, method, path, headers, body } = request;
+        RequestRow {
             seq: 0,
             dialect: Arc::from(dialect),
-            target: target.to_owned(),
-            method: method.to_owned(),
-            path: path.to_owned(),
+            target,
+            method,
+            path,
             headers,
             body,
             created_ms: (self.now_ms)(),
@@ -225,38 +232,41 @@ impl Outbound {
             next_ms: 0,
             last_answer: None,
             given_up_ms: None,
-        });
-        if let Err(error) = &taken {
-            // A name that a plugin made up must not become a series of its own.
-            let target = if self.knows(target) { target.to_owned() } else { String::new() };
-            metrics::counter!("dragoman_outbound_refused_total", "target" => target, "reason" => error.reason())
-                .increment(1);
         }
-        taken
     }
 
     fn take(&self, mut row: RequestRow) -> Result<RequestRow, EnqueueError> {
-        let target = row.target.clone();
-        let Some(cell) = self.cells.get(&target).filter(|cell| cell.configured) else {
-            return Err(EnqueueError::UnknownTarget { target });
-        };
-        form::check(&row).map_err(|why| EnqueueError::Invalid { target: target.clone(), why })?;
+        let cell = self.cell_for(&row)?;
         let mut lane = cell.lock();
         // Under the lock, so that the numbers of one target rise in the order in which they are given.
         row.seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
         let row = Arc::new(row);
-        let full = match lane.reserve(&row) {
-            Ok(()) => {
-                cell.measure(&lane);
-                return Ok(RequestRow::clone(&row));
+        if let Err(full) = lane.reserve(&row) {
+            let error = full_of(&row, full);
+            if lane.newly_full() {
+                tracing::warn!(reason = error.reason(), dialect = %row.dialect, "requests are refused: {error}");
             }
-            Err(Full::Rows(limit)) => EnqueueError::TooMany { target, limit },
-            Err(Full::Bytes(limit)) => EnqueueError::TooLarge { target, limit },
-        };
-        if lane.newly_full() {
-            tracing::warn!(reason = full.reason(), dialect = %row.dialect, "requests are refused: {full}");
+            return Err(error);
         }
-        Err(full)
+        cell.measure(&lane);
+        Ok(RequestRow::clone(&row))
+    }
+
+    /// The target of a request that can be sent.
+    fn cell_for(&self, row: &RequestRow) -> Result<&Cell, EnqueueError> {
+        let target = || row.target.clone();
+        let cell = self.cells.get(&row.target).filter(|cell| cell.configured);
+        let cell = cell.ok_or_else(|| EnqueueError::UnknownTarget { target: target() })?;
+        form::check(row).map_err(|why| EnqueueError::Invalid { target: target(), why })?;
+        Ok(cell)
+    }
+
+    fn count(&self, target: &str, error: &EnqueueError) {
+        // A name that a plugin made up must not become a series of its own.
+        let known = !matches!(error, EnqueueError::UnknownTarget { .. });
+        let target = if known { target.to_owned() } else { String::new() };
+        metrics::counter!("dragoman_outbound_refused_total", "target" => target, "reason" => error.reason())
+            .increment(1);
     }
 
     /// These rows, by target and number, were appended there. They are sent once that is committed, also where the
@@ -385,5 +395,13 @@ async fn release(
                 cell.changed.notify_one();
             }
         }
+    }
+}
+
+fn full_of(row: &RequestRow, full: Full) -> EnqueueError {
+    let target = row.target.clone();
+    match full {
+        Full::Rows(limit) => EnqueueError::TooMany { target, limit },
+        Full::Bytes(limit) => EnqueueError::TooLarge { target, limit },
     }
 }

@@ -161,14 +161,20 @@ impl Lane {
         }
     }
 
-    /// Keeps a place for a request whose turn is not committed yet.
-    pub(super) fn reserve(&mut self, row: &Arc<RequestRow>) -> Result<(), Full> {
+    /// Whether there is a place for a request now.
+    pub(super) fn has_room_for(&self, row: &RequestRow) -> Result<(), Full> {
         if self.waiting() + self.in_flight.len() >= self.config.waiting_max {
             return Err(Full::Rows(self.config.waiting_max));
         }
         if self.waiting_bytes.saturating_add(size(row)) > self.config.waiting_max_bytes {
             return Err(Full::Bytes(self.config.waiting_max_bytes));
         }
+        Ok(())
+    }
+
+    /// Keeps a place for a request whose turn is not committed yet.
+    pub(super) fn reserve(&mut self, row: &Arc<RequestRow>) -> Result<(), Full> {
+        self.has_room_for(row)?;
         self.waiting_bytes += size(row);
         self.reserved.insert(row.seq, Arc::clone(row));
         Ok(())

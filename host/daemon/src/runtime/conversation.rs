@@ -7,14 +7,11 @@
 use super::asks;
 use super::engine::Stopped;
 use super::gateway::Gateway;
-use super::writes::{About, Submitted, WriteError};
+use super::writes::{About, REPEATS_MAX, Submitted, WriteError};
 use dragoman_core::{Execution, ExecutionId, Message, Session, Stage};
 use dragoman_wasm::{CallContext, CallError, Decision, Done, Plugin, Presented, Request, Response, Settlement, Wait};
 use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
-
-/// How often a call is repeated because somebody was faster, after the first.
-pub const REPEATS_MAX: u32 = 3;
 
 /// Why the dialect could not answer, so that the host has to.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +33,6 @@ pub enum Unanswered {
     /// The plugin broke a rule of the contract.
     #[error("{0}")]
     NotAllowed(String),
-    /// A bound of the gateway is reached.
-    #[error("{0}")]
-    Limit(String),
     /// Too many callers wait already.
     #[error("{limit} requests wait for their commands, the limit; try again later")]
     TooMany {
@@ -61,7 +55,6 @@ impl From<WriteError> for Unanswered {
         match error {
             WriteError::Conflict(text) => Self::Conflict(text),
             WriteError::NotAllowed(text) => Self::NotAllowed(text),
-            WriteError::Limit(text) => Self::Limit(text),
             error @ (WriteError::Store(_) | WriteError::Stopped(_)) => Self::Store(error.to_string()),
         }
     }

@@ -2,14 +2,15 @@
 
 use super::gateway::Gateway;
 use crate::credentials;
+use crate::outbound::EnqueueError;
 use async_trait::async_trait;
 use dragoman_core::{
     Attributes, Correlation, DeviceId, Execution, ExecutionId, Json, Session, SessionId, Subscription,
 };
 use dragoman_store::{DeviceRecord, DocumentRecord, StoreError};
 use dragoman_wasm::{
-    CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, Page, Presented, ReadError, Secret,
-    Selection,
+    CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, OutRequest, Page, Presented, ReadError,
+    RequestError, Secret, Selection,
 };
 use std::sync::Arc;
 
@@ -175,8 +176,15 @@ impl HostReads for Gateway {
         Ok(self.notes.get(id))
     }
 
-    fn has_target(&self, name: &str) -> bool {
-        self.outbound.knows(name)
+    fn check_request(&self, plugin: &str, request: &OutRequest) -> Result<(), RequestError> {
+        self.outbound.check(plugin, request.clone()).map_err(|error| {
+            let text = error.to_string();
+            match error {
+                EnqueueError::UnknownTarget { .. } => RequestError::NotFound(text),
+                EnqueueError::Invalid { .. } => RequestError::Invalid(text),
+                EnqueueError::TooMany { .. } | EnqueueError::TooLarge { .. } => RequestError::Limit(text),
+            }
+        })
     }
 
     async fn check_password(&self, plugin: &str, account: &str, password: &Secret) -> Result<Identity, CheckError> {

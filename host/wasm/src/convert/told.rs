@@ -8,7 +8,6 @@ use crate::bindings::exports::dragoman::gateway::{
     answers as wit_answers, decoder as wit_decoder, notifications as wit_notifications,
     subscriptions as wit_subscriptions,
 };
-use crate::documented::event_name;
 use crate::words::{Answer, Decoded, DeviceEvent, Direction, Follower, Question, SubscriptionVerdict};
 use dragoman_core::{Delivery, DeviceId, Transition};
 
@@ -16,7 +15,7 @@ pub(crate) fn transition(line: &Transition) -> wit::Transition {
     wit::Transition {
         seq: line.seq,
         at_ms: line.at_ms,
-        event: event_name(line.event).to_owned(),
+        event: line.event.word().to_owned(),
         state: state_to_wit(line.state),
         attempt: line.attempt,
         reason: line.reason.as_ref().map(reason_to_wit),

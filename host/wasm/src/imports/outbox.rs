@@ -5,7 +5,7 @@ use crate::access::Import;
 use crate::bindings::dragoman::gateway::{outbox, types};
 use crate::check::{self, Bounds, Checked};
 use crate::convert;
-use crate::error::Fault;
+use crate::reads::RequestError;
 use crate::state::State;
 use crate::words::Readers;
 use crate::writes::{OutRequest, PluginWrite};
@@ -13,8 +13,6 @@ use dragoman_core::SessionId;
 
 /// Path and query of a request, in bytes.
 const PATH_MAX_BYTES: usize = 8 << 10;
-/// Letters of a method.
-const METHOD_MAX_BYTES: usize = 16;
 
 impl outbox::Host for State {
     async fn publish(
@@ -51,13 +49,17 @@ impl outbox::Host for State {
         headers: types::Attributes,
         body: Option<String>,
     ) -> wasmtime::Result<Result<(), types::Error>> {
-        let context = self.call.enter(Import::Request)?;
-        if check::name("", &target).is_err() || !context.host.has_target(&target) {
-            return Ok(Err(types::Error::NotFound(format!("no target `{target:.100}` is configured"))));
-        }
+        let host = self.call.enter(Import::Request)?.host.clone();
         let request = OutRequest { target, method, path, headers, body };
         if let Err(fault) = fits(self.call.facts.bounds, &request) {
             return Ok(Err(refusal(fault)));
+        }
+        if let Err(error) = host.check_request(&self.call.facts.name, &request) {
+            return Ok(Err(match error {
+                RequestError::NotFound(text) => types::Error::NotFound(text),
+                RequestError::Invalid(text) => types::Error::Invalid(text),
+                RequestError::Limit(text) => types::Error::Limit(text),
+            }));
         }
         let body = request.body.as_ref().map_or(0, String::len);
         let bytes = request.path.len() + check::attributes_bytes(&request.headers) + body + check::NAME_MAX_BYTES;
@@ -66,26 +68,12 @@ impl outbox::Host for State {
     }
 }
 
+/// Sizes only; the host knows what it can send.
 fn fits(bounds: Bounds, request: &OutRequest) -> Checked {
-    let OutRequest { method, path, headers, body, .. } = request;
-    if !(1..=METHOD_MAX_BYTES).contains(&method.len()) || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Err(Fault::DoesNotFit(format!("`{method:.100}` is not a method: write it in upper-case letters")));
-    }
+    let OutRequest { target, method, path, headers, body } = request;
+    check::size("the name of a target", target.len(), check::NAME_MAX_BYTES)?;
+    check::size("the method of a request", method.len(), check::NAME_MAX_BYTES)?;
     check::size("the path of a request", path.len(), PATH_MAX_BYTES)?;
-    if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
-        return Err(Fault::DoesNotFit(format!(
-            "`{path:.100}` is not a path: it begins with a slash, and what is not printable ASCII is percent-encoded"
-        )));
-    }
     check::attributes("headers of a request", headers)?;
-    if let Some((name, _)) = headers.iter().find(|(name, value)| !is_header(name, value)) {
-        return Err(Fault::DoesNotFit(format!("the header `{name:.100}` cannot be sent")));
-    }
     bounds.json_option("the body of a request", body.as_deref())
-}
-
-/// Whether it can stand in a request without becoming something else.
-fn is_header(name: &str, value: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(token) && !value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
 }

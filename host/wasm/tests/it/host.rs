@@ -7,8 +7,8 @@ use dragoman_core::{
     Session, SessionId, Stage, State, Subscription, WhenAway,
 };
 use dragoman_wasm::{
-    CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, Page, Presented, ReadError, Secret,
-    Selection,
+    CheckError, CorrelationStatus, DeviceView, Document, HostReads, Identity, OutRequest, Page, Presented, ReadError,
+    RequestError, Secret, Selection,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -209,8 +209,8 @@ impl HostReads for FakeHost {
         self.read();
         let secret = match account {
             "k" => "key",
-            // The key of DeviceHive's own test suite.
-            "suite" => "devicehive",
+            // As base64 six bytes and a part of a group that is dropped.
+            "partial" => "acmehomeko",
             "hex" => "0aff",
             "short" => "abc",
             _ => return Ok(None),
@@ -301,8 +301,13 @@ impl HostReads for FakeHost {
         Ok(Some(format!("{{\"read\":{}}}", self.read())))
     }
 
-    fn has_target(&self, name: &str) -> bool {
-        name == "hooks"
+    fn check_request(&self, _plugin: &str, request: &OutRequest) -> Result<(), RequestError> {
+        match (request.target.as_str(), request.path.as_str()) {
+            ("hooks", "/full") => Err(RequestError::Limit("hooks is full".into())),
+            ("hooks", path) if !path.starts_with('/') => Err(RequestError::Invalid(format!("{path} is no path"))),
+            ("hooks", _) => Ok(()),
+            (other, _) => Err(RequestError::NotFound(format!("no target {other}"))),
+        }
     }
 }
 

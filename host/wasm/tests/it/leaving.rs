@@ -51,13 +51,9 @@ async fn requests_go_to_configured_targets() {
     assert_eq!(done.writes, [PluginWrite::Request(Box::new(request))]);
     let headers = " a=b".repeat(65);
     for (call, told) in [
-        ("other POST /x", "Error::NotFound(\"no target `other` is configured\")"),
-        ("hooks post /x", "Error::Invalid(\"`post` is not a method"),
-        ("hooks POST x", "Error::Invalid(\"`x` is not a path"),
-        ("hooks POST /x#y", "Error::Invalid(\"`/x#y` is not a path"),
-        ("hooks POST /x\u{7f}", "Error::Invalid("),
-        ("hooks POST /x a:b=c", "Error::Invalid(\"the header `a:b` cannot be sent"),
-        ("hooks POST /x a=b\u{1}", "Error::Invalid(\"the header `a` cannot be sent"),
+        ("other POST /x", "Error::NotFound(\"no target other\")"),
+        ("hooks POST x", "Error::Invalid(\"x is no path\")"),
+        ("hooks POST /full", "Error::Limit(\"hooks is full\")"),
         (&format!("hooks POST /x{headers}"), "Error::Limit(\"there are 65 headers of a request"),
         (&format!("hooks POST /{}", "x".repeat(8192)), "Error::Limit(\"the path of a request has 8193 bytes"),
     ] {

@@ -11,8 +11,10 @@ mod server;
 
 use super::{Batch, EnqueueError, Outbound, TargetState};
 use crate::config::TargetConfig;
+use dragoman_core::Attributes;
 use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
 use dragoman_store::{Journal, JournalOptions, OpenError, RequestRow, Write};
+use dragoman_wasm::OutRequest;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +27,11 @@ const LONG: Duration = Duration::from_secs(30);
 struct Bench {
     journal: Journal,
     outbound: Arc<Outbound>,
+}
+
+/// A request to the target that all tests have.
+fn request(method: &str, path: &str, headers: Attributes, body: Option<String>) -> OutRequest {
+    OutRequest { target: "alarms".to_owned(), method: method.to_owned(), path: path.to_owned(), headers, body }
 }
 
 impl Bench {
@@ -49,7 +56,7 @@ impl Bench {
     fn enqueue(&self, path: &str) -> Result<(Batch, Write), EnqueueError> {
         let mut batch = self.outbound.batch();
         let body = Some("{\"level\":7}".to_owned());
-        let write = batch.add("things", "alarms", "POST", path, Vec::new(), body)?;
+        let write = batch.add("things", request("POST", path, Vec::new(), body))?;
         Ok((batch, write))
     }
 

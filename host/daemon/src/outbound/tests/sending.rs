@@ -17,7 +17,7 @@ async fn a_request_arrives_whole_and_leaves_the_store() {
     let headers = vec![("X-Tenant".to_owned(), "globex".to_owned()), ("X-Kind".to_owned(), "up".to_owned())];
     let body = Some("{\"n\":1.50}".to_owned());
     let mut batch = bench.outbound.batch();
-    let write = batch.add("things", "alarms", "PUT", "/hook?a=b%20c", headers, body).unwrap();
+    let write = batch.add("things", request("PUT", "/hook?a=b%20c", headers, body)).unwrap();
     batch.appended(bench.journal.append(vec![write]).unwrap());
     let seen = server.next().await;
     assert_eq!(

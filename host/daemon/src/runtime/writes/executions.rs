@@ -1,12 +1,13 @@
 //! Commands: submitted, taken back, reported on, annotated.
 
-use super::{Submitted, Transaction, WriteError};
+use super::{Submitted, Transaction, WriteError, keys};
 use crate::runtime::engine::{Step, Turn};
 use crate::runtime::submit;
 use dragoman_core::{
-    Answer, Attributes, Correlation, Execution, ExecutionId, Input, Json, Reason, Report, record_late, record_note,
-    set_label,
+    Answer, Attributes, Correlation, Execution, ExecutionId, Input, Json, Reason, Report, Transition, record_late,
+    record_late_failure, record_note, set_label,
 };
+use dragoman_store::Seq;
 use dragoman_wasm::Submit;
 use std::sync::Arc;
 
@@ -16,12 +17,40 @@ pub(super) struct Prepared {
     step: Result<usize, Reason>,
 }
 
-/// A report that may have come after the end.
+/// Something said about an execution that may have ended before the turn.
 pub(super) struct Told {
-    about: Option<Correlation>,
-    id: Option<ExecutionId>,
-    report: Report,
-    attributes: Attributes,
+    about: About,
+    said: Said,
+}
+
+enum About {
+    /// The attempt that was dispatched under this key.
+    Key(Correlation),
+    /// The execution.
+    Id(ExecutionId),
+}
+
+enum Said {
+    Report(Report, Attributes),
+    AttemptFailed(Reason, Attributes),
+    Note(Json),
+    Label(String, String),
+}
+
+impl Said {
+    /// Puts it into the record of an execution that has ended.
+    fn amend(self, execution: &mut Execution, now_ms: u64) -> Option<Transition> {
+        match self {
+            Self::Report(report, attributes) => Some(record_late(execution, now_ms, &report, attributes)),
+            Self::AttemptFailed(reason, attributes) => Some(record_late_failure(execution, now_ms, reason, attributes)),
+            Self::Note(note) => Some(record_note(execution, now_ms, note)),
+            Self::Label(name, value) => {
+                // A ninth label is left out; the import has told the plugin so.
+                let _: Result<_, _> = set_label(execution, name, value);
+                None
+            }
+        }
+    }
 }
 
 impl Transaction<'_> {
@@ -37,12 +66,8 @@ impl Transaction<'_> {
         self.used.extend(keys.into_iter().map(|key| (key, id.clone())));
         let step = match submit::prepare(self.gateway, self.plugin, submit).await? {
             submit::Prepared::Refused(reason) => Err(reason),
-            submit::Prepared::Submission { submission, always_present } => {
-                if always_present {
-                    let holder = submission.holder.clone();
-                    self.steps.push(Step::Input(Input::Presence { holder, online: true }));
-                }
-                self.steps.push(Step::Input(Input::Submit(submission)));
+            submit::Prepared::Steps(steps) => {
+                self.steps.extend(steps);
                 Ok(self.steps.len() - 1)
             }
         };
@@ -55,14 +80,11 @@ impl Transaction<'_> {
     }
 
     pub(super) fn tell(&mut self, about: Correlation, report: Report, attributes: Attributes) {
-        if !self.may_tell(&about) {
-            return;
+        if self.may_tell(&about) {
+            let Correlation { reporter: by, key } = about.clone();
+            let input = Input::Report { by, key, report: report.clone(), attributes: attributes.clone() };
+            self.say(About::Key(about), Said::Report(report, attributes), input);
         }
-        let told =
-            Told { about: Some(about.clone()), id: None, report: report.clone(), attributes: attributes.clone() };
-        self.reports.push((self.steps.len(), told));
-        let Correlation { reporter: by, key } = about;
-        self.steps.push(Step::Input(Input::Report { by, key, report, attributes }));
     }
 
     /// The dialect that reaches the device vouches for who speaks.
@@ -80,57 +102,51 @@ impl Transaction<'_> {
             self.count_stranger(execution.device.as_str());
             return Ok(());
         }
-        let told = Told { about: None, id: Some(id.clone()), report: report.clone(), attributes: attributes.clone() };
-        self.reports.push((self.steps.len(), told));
-        self.steps.push(Step::Input(Input::ReportFor { id, report, attributes }));
+        let input = Input::ReportFor { id: id.clone(), report: report.clone(), attributes: attributes.clone() };
+        self.say(About::Id(id), Said::Report(report, attributes), input);
         Ok(())
     }
 
     pub(super) fn attempt_failed(&mut self, about: Correlation, reason: Reason, attributes: Attributes) {
-        if !self.may_tell(&about) {
-            return;
+        if self.may_tell(&about) {
+            let Correlation { reporter: by, key } = about.clone();
+            let input = Input::AttemptFailed { by, key, reason: reason.clone(), attributes: attributes.clone() };
+            self.say(About::Key(about), Said::AttemptFailed(reason, attributes), input);
         }
-        let Correlation { reporter: by, key } = about;
-        self.steps.push(Step::Input(Input::AttemptFailed { by, key, reason, attributes }));
     }
 
     pub(super) async fn note(&mut self, id: ExecutionId, note: Json) -> Result<(), WriteError> {
-        if self.gateway.engine.open_execution(&id).is_some() {
-            self.steps.push(Step::Input(Input::Note { id, note }));
-            return Ok(());
-        }
-        self.amend_ended(&id, |execution, now_ms| Some(record_note(execution, now_ms, note))).await
+        let input = Input::Note { id: id.clone(), note: note.clone() };
+        self.remark(id, Said::Note(note), input).await
     }
 
     pub(super) async fn set_label(&mut self, id: ExecutionId, name: String, value: String) -> Result<(), WriteError> {
-        if self.gateway.engine.open_execution(&id).is_some() {
-            self.steps.push(Step::Input(Input::Label { id, name, value }));
-            return Ok(());
-        }
-        self.amend_ended(&id, |execution, _| {
-            // A ninth label is left out; the import has told the plugin so.
-            let _: Result<_, _> = set_label(execution, name, value);
-            None
-        })
-        .await
+        let input = Input::Label { id: id.clone(), name: name.clone(), value: value.clone() };
+        self.remark(id, Said::Label(name, value), input).await
     }
 
-    /// Changes the record of an execution that is not open any more, which the machine does not know.
-    async fn amend_ended(
-        &mut self,
-        id: &ExecutionId,
-        amend: impl FnOnce(&mut Execution, u64) -> Option<dragoman_core::Transition>,
-    ) -> Result<(), WriteError> {
+    /// A step for the machine, and what is to be done where the execution is not open any more by then.
+    fn say(&mut self, about: About, said: Said, input: Input) {
+        self.told.push((self.steps.len(), Told { about, said }));
+        self.steps.push(Step::Input(input));
+    }
+
+    /// Changes an open execution through the machine, and the record of one that has ended.
+    async fn remark(&mut self, id: ExecutionId, said: Said, input: Input) -> Result<(), WriteError> {
+        if self.gateway.engine.open_execution(&id).is_some() {
+            self.say(About::Id(id), said, input);
+            return Ok(());
+        }
         // What this call changed before is not in the journal yet, and must not be written over.
-        let mut execution = match self.ended.remove(id) {
+        let mut execution = match self.ended.remove(&id) {
             Some(execution) => execution,
-            None => match self.gateway.engine.journal().execution(id).await? {
+            None => match self.gateway.engine.journal().execution(&id).await? {
                 Some(execution) => Arc::unwrap_or_clone(execution),
                 None => return Ok(()),
             },
         };
-        let line = amend(&mut execution, self.gateway.engine.now_ms());
-        self.ended.insert(id.clone(), execution.clone());
+        let line = said.amend(&mut execution, self.gateway.engine.now_ms());
+        self.ended.insert(id, execution.clone());
         self.steps.push(Step::Amend { execution: Arc::new(execution), lines: line.into_iter().collect() });
         Ok(())
     }
@@ -157,49 +173,53 @@ impl Transaction<'_> {
         submitted.collect()
     }
 
-    /// Records what came too late in a turn of its own, since only the first turn shows that it did.
-    pub(super) async fn conclude_reports(&mut self, turn: &mut Turn) -> Result<(), WriteError> {
-        for (step, told) in std::mem::take(&mut self.reports) {
+    /// Records what came too late in turns of their own, since only the first turn shows that it did. Says what covers
+    /// them; that turn stands whatever becomes of these.
+    pub(super) async fn conclude_told(&mut self, turn: &Turn) -> Seq {
+        let mut covers = turn.seq;
+        for (step, told) in std::mem::take(&mut self.told) {
             match turn.answers.get(step) {
-                Some(Answer::Stale) => {
-                    if let Some(late) = self.tell_late(&told).await? {
-                        turn.seq = turn.seq.max(late);
+                Some(Answer::Stale) => match self.tell_late(told).await {
+                    Ok(late) => covers = covers.max(late.unwrap_or_default()),
+                    Err(error) => {
+                        metrics::counter!("dragoman_late_reports_failed_total").increment(1);
+                        tracing::warn!(dialect = %self.plugin.name(), %error, "what came too late is not recorded");
                     }
-                }
-                Some(Answer::Denied) => {
-                    let reporter = told.about.as_ref().map_or("", |about| about.reporter.as_str());
-                    self.count_stranger(reporter);
-                }
+                },
+                // The machine has put it into the history itself.
+                Some(Answer::Late) => metrics::counter!("dragoman_late_reports_total").increment(1),
+                Some(Answer::Denied) => match &told.about {
+                    About::Key(about) => self.count_stranger(about.reporter.as_str()),
+                    About::Id(_) => self.count_stranger(""),
+                },
                 _ => {}
             }
         }
-        Ok(())
+        covers
     }
 
-    /// Records a report whose execution is not open. None where nobody knows the key.
-    async fn tell_late(&self, told: &Told) -> Result<Option<dragoman_store::Seq>, WriteError> {
+    /// Records something about an execution that is not open. None where nobody knows the key, or it is no news.
+    async fn tell_late(&self, told: Told) -> Result<Option<Seq>, WriteError> {
         let engine = &self.gateway.engine;
-        let id = match (&told.id, &told.about) {
-            (Some(id), _) => Some(id.clone()),
-            (None, Some(about)) => {
-                engine.journal().by_correlation(&about.reporter, &about.key).await?.map(|(id, _)| id)
-            }
-            (None, None) => None,
+        let id = match told.about {
+            About::Id(id) => Some(id),
+            About::Key(about) => engine.journal().by_correlation(&about.reporter, &about.key).await?.map(|(id, _)| id),
         };
         let Some(id) = id else {
             count_stale("unknown_key");
             return Ok(None);
         };
         if engine.open_execution(&id).is_some() {
-            // A report on an attempt that a later one replaced: the machine has seen it and did what there was to do.
-            count_stale("earlier_attempt");
+            count_stale("repeated");
             return Ok(None);
         }
+        // Whoever else changes the record looks at it and writes it under the same key.
+        let _key = self.gateway.keyed.lock([keys::execution(&id)]).await;
         let Some(execution) = engine.journal().execution(&id).await? else { return Ok(None) };
         let mut execution = Arc::unwrap_or_clone(execution);
-        let line = record_late(&mut execution, engine.now_ms(), &told.report, told.attributes.clone());
+        let line = told.said.amend(&mut execution, engine.now_ms());
         metrics::counter!("dragoman_late_reports_total").increment(1);
-        let steps = vec![Step::Amend { execution: Arc::new(execution), lines: vec![line] }];
+        let steps = vec![Step::Amend { execution: Arc::new(execution), lines: line.into_iter().collect() }];
         Ok(Some(engine.turn(steps, None)?.seq))
     }
 

@@ -1,6 +1,7 @@
 //! What two calls must not look at and write at the same time.
 
 use crate::runtime::submit;
+use dragoman_core::ExecutionId;
 use dragoman_wasm::PluginWrite;
 
 /// The locks that a write needs from the look to the turn.
@@ -14,7 +15,7 @@ pub(super) fn of(plugin: &str, write: &PluginWrite) -> Vec<String> {
         }
         // A note or a label of an execution that has ended replaces its record, and so does a late report.
         PluginWrite::Note { id, .. } | PluginWrite::SetLabel { id, .. } | PluginWrite::TellFor { id, .. } => {
-            vec![format!("e\0{id}")]
+            vec![execution(id)]
         }
         _ => Vec::new(),
     }
@@ -29,6 +30,11 @@ pub(super) fn changes_registry(write: &PluginWrite) -> bool {
             | PluginWrite::RemoveDevice(_)
             | PluginWrite::AddAlias { .. }
     )
+}
+
+/// Names an execution that may have ended.
+pub(super) fn execution(id: &ExecutionId) -> String {
+    format!("e\0{id}")
 }
 
 /// Names a profile among the revisions that a call writes.

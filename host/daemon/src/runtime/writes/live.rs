@@ -1,10 +1,11 @@
 //! What follows after the turn: messages, events, and what lives only as long as a connection.
 
 use crate::runtime::gateway::Gateway;
+use crate::runtime::notices::Follow;
 use crate::runtime::publisher::Departure;
-use dragoman_core::{Attributes, DeviceId, Json, Message, Policy, SessionId};
+use dragoman_core::{DeviceId, Json, Message, Policy, SessionId};
 use dragoman_store::Seq;
-use dragoman_wasm::{DeviceEvent, Plugin, Readers, Start};
+use dragoman_wasm::{DeviceEvent, Plugin, Readers};
 use std::sync::Arc;
 
 /// One thing that follows.
@@ -35,20 +36,7 @@ pub enum After {
         policy: Policy,
     },
     /// A replay of transitions.
-    Follow {
-        /// For this session.
-        session: SessionId,
-        /// The dialect's name for it.
-        tag: String,
-        /// Only of executions that carry all of these.
-        labels: Attributes,
-        /// From where.
-        start: Start,
-        /// At most so many.
-        limit: u32,
-        /// And what comes later.
-        live: bool,
-    },
+    Follow(Follow),
     /// The end of such a replay, or of all of the session.
     Unfollow {
         /// The session.
@@ -80,10 +68,7 @@ impl Gateway {
                         broker.set_policy(&session, principal, policy).await;
                     }
                 }
-                After::Follow { session, tag, labels, start, limit, live } => {
-                    let follow = crate::runtime::notices::Follow { session, tag, labels, start, limit, live };
-                    self.notices.follow(self, plugin.name(), follow);
-                }
+                After::Follow(follow) => self.notices.follow(self, plugin.name(), follow),
                 After::Unfollow { session, tag } => self.notices.unfollow(plugin.name(), &session, tag.as_deref()),
             }
         }

@@ -12,11 +12,12 @@ mod outcome;
 mod registry;
 
 pub use live::After;
-pub use outcome::{Applied, Submitted, WriteError};
+pub use outcome::{Applied, REPEATS_MAX, Submitted, WriteError};
 
 use super::engine::{Outgoing, Step};
 use super::gateway::Gateway;
-use crate::outbound::Batch;
+use super::notices::Follow;
+use crate::outbound::{Batch, EnqueueError};
 use dragoman_core::{DeviceId, Execution, ExecutionId, Planned, Stage};
 use dragoman_store::{DeviceRecord, Write};
 use dragoman_wasm::{OutRequest, Plugin, PluginWrite};
@@ -59,9 +60,9 @@ impl Gateway {
         if writes.iter().any(|write| matches!(write, PluginWrite::Submit(_))) {
             self.engine.has_room().await?;
         }
-        let _keys = self.keyed.lock(writes.iter().flat_map(|write| keys::of(plugin.name(), write))).await;
+        let keys = self.keyed.lock(writes.iter().flat_map(|write| keys::of(plugin.name(), write))).await;
         // Devices are also registered by operators, who look at all names at once.
-        let _registry = match writes.iter().any(keys::changes_registry) {
+        let registry = match writes.iter().any(keys::changes_registry) {
             true => Some(self.registry.lock().await),
             false => None,
         };
@@ -72,21 +73,22 @@ impl Gateway {
         }
         let (until, steps) = (transaction.until, std::mem::take(&mut transaction.steps));
         let mut turn = self.engine.turn(steps, until)?;
+        // What follows may wait for room on a queue, and the registry belongs to everybody. The keys stay locked, so that
+        // what two calls with one key publish leaves in the order of their turns.
+        drop(registry);
         let requests = std::mem::replace(&mut transaction.requests, self.outbound.batch());
-        // An attempt that is not wanted any more must not leave the process either.
+        // Of an attempt that is not wanted any more nothing was applied, and nothing may leave the process.
         let wanted = !planned || turn.answers.first() == Some(&dragoman_core::Answer::Taken);
-        if wanted {
-            requests.appended(turn.seq);
-        } else {
-            self.engine.turn(requests.withdrawn().into_iter().map(Step::Write).collect(), None)?;
+        if !wanted {
+            return Ok(Applied { submissions: Vec::new(), seq: turn.seq });
         }
-        transaction.conclude_reports(&mut turn).await?;
+        requests.appended(turn.seq);
         let submissions = transaction.conclude_submissions(&mut turn);
-        if wanted {
-            let after = std::mem::take(&mut transaction.after);
-            self.after(plugin, turn.seq, after).await;
-        }
-        Ok(Applied { submissions, seq: turn.seq })
+        self.after(plugin, turn.seq, std::mem::take(&mut transaction.after)).await;
+        // What comes too late takes locks of its own, and nobody may wait for one lock under another.
+        drop(keys);
+        let seq = transaction.conclude_told(&turn).await;
+        Ok(Applied { submissions, seq })
     }
 }
 
@@ -100,8 +102,8 @@ struct Transaction<'a> {
     submissions: Vec<executions::Prepared>,
     /// Aliases and idempotency keys that submissions of this call used.
     used: HashMap<String, ExecutionId>,
-    /// Reports by the step that tells them.
-    reports: Vec<(usize, executions::Told)>,
+    /// What is told of executions, by the step that tells it.
+    told: Vec<(usize, executions::Told)>,
     /// Devices as this call leaves them; none: removed.
     devices: HashMap<DeviceId, Option<DeviceRecord>>,
     /// Executions that had ended before, as this call leaves them.
@@ -130,7 +132,7 @@ impl<'a> Transaction<'a> {
             steps,
             submissions: Vec::new(),
             used: HashMap::new(),
-            reports: Vec::new(),
+            told: Vec::new(),
             devices: HashMap::new(),
             ended: HashMap::new(),
             revisions: HashMap::new(),
@@ -139,10 +141,14 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// A target that became full since the plugin asked loses this request and nothing else: what the call wrote besides
+    /// is for others.
     fn request(&mut self, request: OutRequest) -> Result<(), WriteError> {
-        let OutRequest { target, method, path, headers, body } = request;
-        let write = self.requests.add(self.plugin.name(), &target, &method, &path, headers, body)?;
-        self.steps.push(Step::Write(write));
+        match self.requests.add(self.plugin.name(), request) {
+            Ok(write) => self.steps.push(Step::Write(write)),
+            Err(EnqueueError::TooMany { .. } | EnqueueError::TooLarge { .. }) => {}
+            Err(error) => return Err(WriteError::NotAllowed(error.to_string())),
+        }
         Ok(())
     }
 
@@ -177,7 +183,7 @@ impl<'a> Transaction<'a> {
                 self.after.push(After::SetPolicy { session, principal, policy });
             }
             PluginWrite::Follow { session, tag, labels, start, limit, live } => {
-                self.after.push(After::Follow { session, tag, labels, start, limit, live });
+                self.after.push(After::Follow(Follow { session, tag, labels, start, limit, live }));
             }
             PluginWrite::Unfollow { session, tag } => self.after.push(After::Unfollow { session, tag }),
             PluginWrite::Close(session) => self.after.push(After::Close(session)),

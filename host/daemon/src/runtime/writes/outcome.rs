@@ -1,11 +1,13 @@
 //! What applying the writes of a call came to.
 
-use crate::outbound::EnqueueError;
 use crate::runtime::engine::Stopped;
 use crate::runtime::waits::Reached;
 use dragoman_core::{ExecutionId, Reason};
 use dragoman_store::{Seq, StoreError};
 use tokio::sync::oneshot;
+
+/// How often a call is repeated because somebody was faster ([`WriteError::Conflict`]), after the first.
+pub const REPEATS_MAX: u32 = 3;
 
 /// What came of the writes of one call.
 pub struct Applied {
@@ -32,25 +34,10 @@ pub enum WriteError {
     /// The contract does not allow it.
     #[error("{0}")]
     NotAllowed(String),
-    /// A bound of the gateway is reached; nothing is wrong with the call.
-    #[error("{0}")]
-    Limit(String),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store cannot be written any more.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-}
-
-impl From<EnqueueError> for WriteError {
-    fn from(error: EnqueueError) -> Self {
-        let text = error.to_string();
-        match error {
-            EnqueueError::Invalid { .. } => Self::NotAllowed(text),
-            EnqueueError::UnknownTarget { .. } | EnqueueError::TooMany { .. } | EnqueueError::TooLarge { .. } => {
-                Self::Limit(text)
-            }
-        }
-    }
 }
