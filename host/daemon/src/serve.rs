@@ -19,8 +19,9 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Writes that the journal takes at most. The engine lets new work wait long before.
 const JOURNAL_PENDING_MAX: usize = 1 << 20;
@@ -71,20 +72,21 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let engine = engine.clone();
         async move { engine.keep_deadlines().await }
     });
+    let mut signals = Signals::watch()?;
     // Only now: whoever reads that line may use every listener, and finds the admin token in its file.
     announce(http_at, admin_at, mqtt_at, open);
     let retention = tokio::spawn(retention::keep(engine.clone(), config.store.retention_days));
     let upkeep = tokio::spawn(keep_metrics(metrics, engine.clone()));
     let changes = tokio::spawn(plugin_changes::follow(gateway.clone()));
 
-    let verdict = wait_for_the_end(&engine).await;
+    let verdict = wait_for_the_end(&mut signals, &engine).await;
     control.stopping();
     // Connections close as they become idle; requests that wait for a device may still get their answer.
     stop.send_replace(true);
     // A store that cannot be written gives nobody an answer any more.
     let grace = Duration::from_millis(if verdict.is_ok() { config.http.shutdown_grace_ms } else { 0 });
     let mut http = http;
-    if tokio::time::timeout(grace, &mut http).await.is_err() {
+    if !answered(&mut http, grace, &mut signals).await {
         gateway.draining.send_replace(true);
         let _ = tokio::time::timeout(LAST_WORDS, &mut http).await;
     }
@@ -134,6 +136,7 @@ async fn start_broker(
     let mut options = EmbeddedOptions::new(vec![ListenerOptions::new(MQTT_LISTENER, config.mqtt.listen)]);
     options.max_packet_bytes = u32::try_from(config.mqtt.packet_max_bytes).unwrap_or(u32::MAX);
     options.max_sessions = config.mqtt.connections_max;
+    options.max_subscriptions = config.mqtt.subscriptions_max;
     options.kept = kept;
     Ok(EmbeddedBroker::start(options, Arc::new(Events::new(gateway.clone()))).await?)
 }
@@ -172,18 +175,49 @@ async fn keep_metrics(metrics: PrometheusHandle, engine: Arc<Engine>) {
     }
 }
 
+/// What an operator stops the daemon with.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?,
+        })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// Waits for a signal, or for the store to fail.
-async fn wait_for_the_end(engine: &Engine) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+async fn wait_for_the_end(signals: &mut Signals, engine: &Engine) -> anyhow::Result<()> {
     let mut stopped = engine.stopped();
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        signal = signals.next() => tracing::info!("{signal}: stopping; once more, and calls under way are not waited for"),
         failed = stopped.wait_for(Option::is_some) => {
             let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
             anyhow::bail!("the store failed: {why}");
         }
     }
     Ok(())
+}
+
+/// Waits until the last request is answered, but not longer than the grace, nor after another signal.
+async fn answered(http: &mut JoinHandle<()>, grace: Duration, signals: &mut Signals) -> bool {
+    tokio::select! {
+        answered = tokio::time::timeout(grace, http) => answered.is_ok(),
+        signal = signals.next() => {
+            tracing::info!("{signal}: calls under way are told that the gateway restarts");
+            false
+        }
+    }
 }

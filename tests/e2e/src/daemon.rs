@@ -56,7 +56,7 @@ impl Daemon {
     pub async fn start(extra: &str) -> anyhow::Result<Self> {
         let Listeners { http, mqtt, admin } = Listeners::default();
         let plugins = toml_path(&paths::plugins()?)?;
-        // Tests share the processor with other tests, so a plugin call may take longer than the default of 100 ms.
+        // Tests share the processor with other tests, so a plugin call may take longer than the default allows.
         let template = format!(
             "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\nshutdown_grace_ms = 3000\n\n\
              [mqtt]\nlisten = \"{mqtt}\"\ndialects = {DIALECTS}\n\n\
@@ -141,6 +141,16 @@ impl Daemon {
         self.run().await
     }
 
+    /// Changes its configuration from the next start on.
+    ///
+    /// # Errors
+    /// When the configuration does not say what is to be replaced.
+    pub fn reconfigure(&mut self, from: &str, to: &str) -> anyhow::Result<()> {
+        ensure!(self.template.contains(from), "the configuration does not say {from}");
+        self.template = self.template.replace(from, to);
+        Ok(())
+    }
+
     /// Where it listens; the same after every start.
     pub fn listeners(&self) -> &Listeners {
         &self.listeners
@@ -158,6 +168,18 @@ impl Daemon {
     /// Process id while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(Child::id)
+    }
+
+    /// Resident memory of the process, in bytes, as the kernel counts it.
+    ///
+    /// # Errors
+    /// When the daemon does not run.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let pid = self.pid().context("the daemon is not running")?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).context("reading the status of the process")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in the status")?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().context("VmRSS is no number")?;
+        Ok(kib * 1024)
     }
 
     /// Folder of its configuration, data and log.

@@ -2,9 +2,9 @@
 //! `.config/nextest.toml`.
 
 use anyhow::{Context, ensure};
+use dragoman_e2e::World;
 use dragoman_e2e::devices::{METER, THERMOSTAT};
 use dragoman_e2e::wait::{self, SOON};
-use dragoman_e2e::{Daemon, World};
 use dragoman_simulators::Behaviour;
 use serde_json::json;
 use std::fs;
@@ -36,7 +36,7 @@ async fn memory_stays_small_after_ten_thousand_commands_and_with_a_million_devic
     let mut world = World::start().await?;
     run_commands(&world).await?;
     rest().await;
-    let after_commands = resident(&world.daemon)?;
+    let after_commands = world.daemon.resident_bytes()?;
     eprintln!("after {} commands: {} MiB", 2 * COMMANDS_PER_DIALECT, after_commands / MIB);
     ensure!(after_commands <= AFTER_COMMANDS_MAX, "{} MiB after the commands", after_commands / MIB);
 
@@ -46,7 +46,7 @@ async fn memory_stays_small_after_ten_thousand_commands_and_with_a_million_devic
     world.daemon.cli(&["device", "import", file.to_str().context("the path is not UTF-8")?]).await?;
     eprintln!("{DEVICES} devices were imported in {} s", began.elapsed().as_secs());
     let with_devices = wait::until("memory with the devices below its bound", Duration::from_secs(REST_S), || async {
-        let now = resident(&world.daemon)?;
+        let now = world.daemon.resident_bytes()?;
         Ok((now <= AFTER_COMMANDS_MAX + FOR_DEVICES_MAX).then_some(now))
     })
     .await?;
@@ -56,14 +56,14 @@ async fn memory_stays_small_after_ten_thousand_commands_and_with_a_million_devic
     let began = Instant::now();
     world.daemon.start_again().await?;
     let ready = began.elapsed();
-    eprintln!("ready again after {} ms, with {} MiB", ready.as_millis(), resident(&world.daemon)? / MIB);
+    eprintln!("ready again after {} ms, with {} MiB", ready.as_millis(), world.daemon.resident_bytes()? / MIB);
     ensure!(ready <= READY_WITHIN, "ready only after {} ms", ready.as_millis());
 
     // The devices are really there: one of them is commanded.
     let last = name(DEVICES - 1);
     let id = world.fleets.accepted(&last, "reboot", &json!({}), 1).await?;
     assert_eq!(world.fleets.ended(&id, SOON).await?["status"], "TIMED_OUT");
-    let restarted = resident(&world.daemon)?;
+    let restarted = world.daemon.resident_bytes()?;
     ensure!(restarted <= AFTER_COMMANDS_MAX + FOR_DEVICES_MAX, "{} MiB after the restart", restarted / MIB);
     Ok(())
 }
@@ -115,13 +115,4 @@ fn name(number: usize) -> String {
 async fn rest() {
     let seconds = std::env::var(REST_VARIABLE).ok().and_then(|text| text.parse().ok()).unwrap_or(REST_S);
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-}
-
-/// Resident memory of the process, in bytes, as the kernel counts it.
-fn resident(daemon: &Daemon) -> anyhow::Result<u64> {
-    let pid = daemon.pid().context("the daemon is not running")?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("reading the status of the process")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in the status")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().context("VmRSS is no number")?;
-    Ok(kib * 1024)
 }

@@ -66,3 +66,22 @@ async fn a_call_that_waits_too_long_is_told_its_execution_which_goes_on() -> any
     assert_eq!(ended["state"], "SUCCEEDED", "{ended}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_the_waiting() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    world.daemon.terminate().await?;
+    world.daemon.ended().await?;
+    // Longer than anything here is waited for.
+    world.daemon.reconfigure("shutdown_grace_ms = 3000", "shutdown_grace_ms = 600000")?;
+    world.daemon.start_again().await?;
+    let mut device = world.device(METER, Behaviour::Silent).await?;
+    let (call, _) = waiting_call(&world, &mut device).await?;
+    world.daemon.terminate().await?;
+    stopped_accepting(&world.daemon).await?;
+    assert!(!call.is_finished(), "the first signal lets it wait");
+    world.daemon.terminate().await?;
+    let answer = call.await??.expect(503)?;
+    assert_eq!(answer["error"]["code"], "$RESTARTING", "{answer}");
+    world.daemon.ended().await
+}

@@ -5,7 +5,7 @@ use crate::credentials::DeviceSecretKind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dragoman_core::{
-    Attributes, Event, Execution, Intent, Outcome, Payload, Phase, Reason, Stage, State, Transition, WhenAway,
+    Attributes, Execution, Intent, Outcome, Payload, Phase, Reason, Stage, State, Transition, WhenAway,
 };
 use serde_json::{Map, Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -68,7 +68,7 @@ pub(super) fn transition(line: &Transition) -> Value {
     json!({
         "seq": line.seq,
         "at_ms": line.at_ms,
-        "event": event(line.event),
+        "event": line.event.word(),
         "state": state(line.state),
         "attempt": line.attempt,
         "reason": line.reason.as_ref().map(reason),
@@ -189,22 +189,5 @@ fn phase(phase: &Phase) -> &'static str {
         Phase::HandingOver => "handing-over",
         Phase::AwaitingReply => "awaiting-reply",
         Phase::Ended => "ended",
-    }
-}
-
-fn event(event: Event) -> &'static str {
-    match event {
-        Event::Queued => "queued",
-        Event::Planned => "planned",
-        Event::Sent => "sent",
-        Event::Acked => "acked",
-        Event::Progress => "progress",
-        Event::Replied => "replied",
-        Event::Silence => "silence",
-        Event::AttemptFailed => "attempt-failed",
-        Event::Requeued => "requeued",
-        Event::Ended => "ended",
-        Event::Note => "note",
-        Event::Late => "late",
     }
 }

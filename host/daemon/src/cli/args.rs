@@ -39,7 +39,7 @@ Examples:
 
 When it is ready it prints one line of JSON with its addresses on standard output; logs go to standard error. On a signal
 it stops accepting, waits for calls under way up to http.shutdown_grace_ms, and answers the rest 503 with the execution
-id. Nothing that was accepted is lost.")]
+id; a second signal ends the waiting. Nothing that was accepted is lost.")]
     Serve,
     /// Say what would keep the daemon from starting: configuration, folders, ports, plugins
     #[command(after_help = "\

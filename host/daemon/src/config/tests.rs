@@ -38,6 +38,7 @@ fn every_key_is_read() {
         dialects = []
         packet_max_bytes = 16777216
         connections_max = 1000000
+        subscriptions_max = 10000
         [admin]
         listen = "0.0.0.0:9000"
         allow_remote = true
@@ -50,7 +51,7 @@ fn every_key_is_read() {
         log_bytes_max = 0
         writes_max_bytes = 1024
         host_calls_max = 1
-        [plugin.emqx-fleets]
+        [plugin.globex-units]
         instances = "pool"
         recycle_after_calls = 7
         [plugin.lamp]
@@ -74,6 +75,7 @@ fn every_key_is_read() {
     assert_eq!((config.http.headers_max, config.http.connections_max, config.http.shutdown_grace_ms), (8, 1, 0));
     assert_eq!((config.mqtt.listen.to_string().as_str(), config.mqtt.dialects.len()), ("[::1]:0", 0));
     assert_eq!((config.mqtt.packet_max_bytes, config.mqtt.connections_max), (16_777_216, 1_000_000));
+    assert_eq!(config.mqtt.subscriptions_max, 10_000);
     assert_eq!(config.admin.listen.port(), 9000);
     assert_eq!(config.admin.token, TokenSource::Env("ADMIN_TOKEN".into()));
     assert_eq!(config.plugins.folder, Path::new("/etc/dragoman/../wasm"));
@@ -82,8 +84,8 @@ fn every_key_is_read() {
         (config.plugins.log_bytes_max, config.plugins.writes_max_bytes, config.plugins.host_calls_max),
         (0, 1_024, 1)
     );
-    let fleets = &config.named_plugins["emqx-fleets"];
-    assert_eq!(fleets.instances, Instances::Pool { size: 2, recycle_after_calls: 7 });
+    let globex = &config.named_plugins["globex-units"];
+    assert_eq!(globex.instances, Instances::Pool { size: 2, recycle_after_calls: 7 });
     let lamp = &config.named_plugins["lamp"];
     assert_eq!(lamp.instances, Instances::Fresh);
     let settings = serde_json::json!({"project": "p1", "since": "2026-11-21", "nested": {"list": [1, 2.5, true]}});
@@ -141,12 +143,12 @@ fn a_value_that_does_not_fit_is_refused_with_what_is_allowed() {
          \"info,dragoman=debug\"",
     );
     refused(
-        "[mqtt]\ndialects = 'emqx-fleets'",
-        "2: mqtt.dialects is \"emqx-fleets\" (a text); expected a list of texts in brackets",
+        "[mqtt]\ndialects = 'globex-units'",
+        "2: mqtt.dialects is \"globex-units\" (a text); expected a list of texts in brackets",
     );
     refused(
-        "[mqtt]\ndialects = ['emqx-fleets', 'Huawei']",
-        "2: mqtt.dialects[1] is \"Huawei\" (a text); expected the name of a plugin, such as \"my-dialect\"",
+        "[mqtt]\ndialects = ['globex-units', 'Initech']",
+        "2: mqtt.dialects[1] is \"Initech\" (a text); expected the name of a plugin, such as \"my-dialect\"",
     );
     refused("[mqtt]\ndialects = ['a',\n 'a']", "3: mqtt.dialects[1] is \"a\" a second time; name it once");
     refused(
@@ -316,7 +318,11 @@ fn the_example_shows_every_key_and_its_default() {
 
     let shown: Vec<&str> = text.lines().map(|line| line.trim_start_matches("# ")).collect();
     for (table, keys) in super::sections::TABLES {
-        let heading = shown.iter().position(|line| *line == format!("[{table}]")).unwrap_or_default();
+        let is_heading = |line: &str| match table.strip_suffix('*') {
+            Some(prefix) => line.starts_with(&format!("[{prefix}")) && !line.ends_with(".settings]"),
+            None => line == format!("[{table}]"),
+        };
+        let heading = shown.iter().position(|line| is_heading(line)).unwrap_or_default();
         let end =
             shown.iter().skip(heading + 1).position(|line| line.starts_with('[')).map(|length| heading + 1 + length);
         let lines = &shown[heading..end.unwrap_or(shown.len())];

@@ -31,6 +31,8 @@ pub(crate) struct MqttConfig {
     pub(crate) packet_max_bytes: usize,
     /// Connections that may be open at once. Default 20 000.
     pub(crate) connections_max: usize,
+    /// Subscriptions that one client may have. Default 200.
+    pub(crate) subscriptions_max: usize,
 }
 
 /// `[admin]`: the listener that operators call.

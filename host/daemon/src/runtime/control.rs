@@ -9,6 +9,7 @@ use crate::outbound::{GivenUp, OperatorError, TargetState};
 use dragoman_core::{Answer, Attributes, DeviceId, Execution, ExecutionId, Input, Overflow, Reason, Stage, Transition};
 use dragoman_store::{DeviceRecord, Page, ProfileRecord, Selection, StoreError, Write};
 use dragoman_wasm::{Claim, Plugin, Queue, Submit};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -76,7 +77,12 @@ impl Controller {
 
     /// All devices in one transaction; none of them is registered where that fails. Their profiles follow in another.
     async fn add_together(&self, devices: &[NewDevice]) -> Result<(), ControlError> {
+        let mut ids = HashSet::new();
         for device in devices {
+            let id = &device.record.id;
+            if !ids.insert(id) {
+                return Err(ControlError::Conflict(format!("device {id} is there twice")));
+            }
             self.check_new(device).await?;
         }
         let journal = self.gateway.engine.journal();
@@ -166,14 +172,11 @@ impl Control for Controller {
         let queue =
             Queue { name: ADMIN.into(), window: Stage::Accepted, limit: QUEUE_LIMIT, overflow: Overflow::RefuseNewest };
         let _keys = gateway.keyed.lock(submit::keys(ADMIN, &submit)).await;
-        let (submission, always_present) = match submit::prepare_for(gateway, ADMIN.into(), &queue, submit).await? {
-            Prepared::Submission { submission, always_present } => (submission, always_present),
+        let id = submit.id.clone();
+        let steps = match submit::prepare_for(gateway, ADMIN.into(), &queue, submit).await? {
+            Prepared::Steps(steps) => steps,
             Prepared::Refused(reason) => return Err(refused(reason)),
         };
-        let id = submission.id.clone();
-        let present = Input::Presence { holder: submission.holder.clone(), online: true };
-        let mut steps: Vec<Step> = always_present.then_some(Step::Input(present)).into_iter().collect();
-        steps.push(Step::Input(Input::Submit(submission)));
         let turn = gateway.engine.turn(steps, None)?;
         let standing = match turn.answers.into_iter().next_back() {
             Some(Answer::Existing(standing)) => standing,

@@ -3,7 +3,7 @@
 use super::asks;
 use super::gateway::Gateway;
 use super::sequencer::Sequencer;
-use super::writes::{About, WriteError};
+use super::writes::{About, REPEATS_MAX, WriteError};
 use dragoman_core::{Delivery, DeviceId, Payload};
 use dragoman_wasm::{Decoded, DeviceEvent, Direction, Plugin};
 use futures::future::BoxFuture;
@@ -15,8 +15,6 @@ use tokio::sync::Semaphore;
 const WAITING_MAX: usize = 4_096;
 /// How long it waits. An event that is emitted while another is told would else wait for itself.
 const PLACE_WITHIN: Duration = Duration::from_secs(5);
-/// How often a call is repeated because somebody was faster, after the first.
-const REPEATS_MAX: u32 = 3;
 
 /// Tells events in order for each device. What was not told when the process ends is lost.
 pub struct DeviceEvents {

@@ -2,7 +2,7 @@
 
 use super::engine::{Step, Stopped};
 use super::gateway::Gateway;
-use super::writes::{About, WriteError};
+use super::writes::{About, REPEATS_MAX, WriteError};
 use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
 use dragoman_mqtt::{
@@ -135,7 +135,7 @@ impl Gateway {
             return SubscribeVerdict::Refuse;
         };
         let call = self.call_context(None);
-        for _ in 0..=super::conversation::REPEATS_MAX {
+        for _ in 0..=REPEATS_MAX {
             let done = match plugin.on_subscribe(call.clone(), session, asked).await {
                 Ok(done) => done,
                 Err(fault) => {

@@ -1,8 +1,8 @@
 //! A message of a client: to the dialect that claims its topic, in the order of its session.
 
-use super::conversation::{self, REPEATS_MAX, Unanswered};
+use super::conversation::{self, Unanswered};
 use super::gateway::Gateway;
-use super::writes::{About, WriteError};
+use super::writes::{About, REPEATS_MAX, WriteError};
 use dragoman_core::{DeviceId, Message, Session, SessionId};
 use dragoman_mqtt::InboundVerdict;
 use dragoman_store::Seq;

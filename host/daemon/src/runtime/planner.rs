@@ -1,13 +1,13 @@
 //! From an execution whose turn it is to messages: the handler's next step, then the device dialect's words.
 
-use super::conversation::REPEATS_MAX;
 use super::engine::{Outgoing, Step, Stopped};
 use super::gateway::Gateway;
-use super::writes::{About, PlannedAttempt, WriteError};
+use super::writes::{About, PlannedAttempt, REPEATS_MAX, WriteError};
 use dragoman_core::{Attributes, Correlation, Execution, ExecutionId, Phase, Planned, Reason, Reply};
 use dragoman_store::StoreError;
 use dragoman_wasm::{
-    Attempt, Audience, CallError, DeviceView, Dispatched, Fault, HandlerPlan, Plugin, PluginWrite, Step as HandlerStep,
+    Attempt, Audience, CallContext, CallError, DeviceView, Dispatched, Fault, HandlerPlan, Plugin, PluginWrite,
+    Step as HandlerStep,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,44 +40,55 @@ impl From<StoreError> for NoPlan {
 }
 
 /// Plans one attempt and applies the result. With a reply, goes on with the conversation that the handler began.
-/// Runs in the order of its device, so two attempts for one device are never planned at the same time.
+/// Runs in the order of its device, so two attempts for one device are never planned at the same time; what cannot be
+/// planned for now waits here, so that nothing behind it overtakes it.
 pub async fn plan(gateway: &Arc<Gateway>, id: ExecutionId, attempt: u32, reply: Option<Reply>) {
-    let Some(execution) = gateway.engine.open_execution(&id) else { return };
-    if !is_asked(&execution, attempt) {
-        return;
-    }
-    let mut repeats = 0;
-    let outcome = loop {
-        let planned = match try_plan(gateway, &execution, attempt, reply.clone()).await {
-            Ok(planned) => planned,
-            Err(no_plan) => break Err(no_plan),
-        };
-        match apply(gateway, &id, attempt, planned).await {
-            Err(WriteError::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
-            Err(WriteError::Store(error)) => break Err(error.into()),
-            // A journal that died has told everybody who must know.
-            Ok(()) | Err(WriteError::Stopped(_)) => break Ok(()),
-            Err(error) => break Err(NoPlan::Fault(Reason::new("$PLUGIN_ERROR", error.to_string()))),
-        }
-    };
-    match outcome {
-        Ok(()) => {}
-        Err(NoPlan::Later(why)) => {
-            metrics::counter!("dragoman_plans_put_off_total").increment(1);
-            tracing::debug!(execution = %id, %why, "a command is planned a little later");
-            let (gateway, device) = (gateway.clone(), execution.device.clone());
-            tokio::spawn(async move {
+    // None, or for another attempt: it ended, or its time was over.
+    while let Some(execution) = gateway.engine.open_execution(&id).filter(|execution| is_asked(execution, attempt)) {
+        match plan_now(gateway, &execution, attempt, reply.as_ref()).await {
+            Ok(()) => return,
+            Err(NoPlan::Later(why)) => {
+                metrics::counter!("dragoman_plans_put_off_total").increment(1);
+                tracing::debug!(execution = %id, %why, "a command is planned a little later");
                 tokio::time::sleep(AGAIN_AFTER).await;
-                gateway.plan_in_turn(&device, id, attempt, reply);
-            });
-        }
-        Err(NoPlan::Fault(reason)) => {
-            tracing::warn!(execution = %id, code = %reason.code, reason = %reason.text, "a command could not be planned");
-            let plan = Planned::Fault(reason);
-            let _: Result<_, Stopped> =
-                gateway.engine.turn(vec![Step::Dispatch { id, attempt, plan, messages: Vec::new() }], None);
+            }
+            Err(NoPlan::Fault(reason)) => {
+                tracing::warn!(execution = %id, code = %reason.code, reason = %reason.text, "a command could not be planned");
+                let plan = Planned::Fault(reason);
+                let step = Step::Dispatch { id, attempt, plan, messages: Vec::new() };
+                // A journal that died has told everybody who must know.
+                let _: Result<_, Stopped> = gateway.engine.turn(vec![step], None);
+                return;
+            }
         }
     }
+}
+
+async fn plan_now(
+    gateway: &Arc<Gateway>,
+    execution: &Execution,
+    attempt: u32,
+    reply: Option<&Reply>,
+) -> Result<(), NoPlan> {
+    // Calls that are repeated because somebody was faster see the same time and ids. The two plugins see ids of their own.
+    let calls = Calls { handler: gateway.call_context(None), dialect: gateway.call_context(None) };
+    let mut repeats = 0;
+    loop {
+        let planned = try_plan(gateway, &calls, execution, attempt, reply).await?;
+        match apply(gateway, &execution.id, attempt, planned).await {
+            Err(WriteError::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
+            Err(WriteError::Store(error)) => return Err(error.into()),
+            // A journal that died has told everybody who must know.
+            Ok(()) | Err(WriteError::Stopped(_)) => return Ok(()),
+            Err(error) => return Err(NoPlan::Fault(Reason::new("$PLUGIN_ERROR", error.to_string()))),
+        }
+    }
+}
+
+/// What the calls of one plan need of their host.
+struct Calls {
+    handler: CallContext,
+    dialect: CallContext,
 }
 
 /// A plan with what the dialect wrote while it made it.
@@ -109,9 +120,10 @@ fn is_asked(execution: &Execution, attempt: u32) -> bool {
 
 async fn try_plan(
     gateway: &Arc<Gateway>,
+    calls: &Calls,
     execution: &Execution,
     attempt: u32,
-    reply: Option<Reply>,
+    reply: Option<&Reply>,
 ) -> Result<Plan, NoPlan> {
     let mut digests: Attributes = Vec::new();
     // Frames that stand already were planned for this step before, and came to nothing: they go out once more.
@@ -126,7 +138,7 @@ async fn try_plan(
             let handler = loaded(gateway, name, "$NO_HANDLER")?;
             digests.push((handler.name().to_string(), handler.digest().to_owned()));
             let device = device_as_seen_by(gateway, execution, name).await?;
-            handler_step(gateway, &handler, &device, execution, reply).await?
+            handler_step(calls.handler.clone(), &handler, &device, execution, reply).await?
         }
         None => HandlerStep::Send(HandlerPlan {
             frames: vec![execution.intent.clone()],
@@ -145,9 +157,8 @@ async fn try_plan(
     let dialect = loaded(gateway, &record.dialect, "$NO_DIALECT")?;
     digests.push((dialect.name().to_string(), dialect.digest().to_owned()));
     let device = device_as_seen_by(gateway, execution, dialect.name()).await?;
-    let call = gateway.call_context(None);
     let frames = Attempt { number: attempt, frames: &plan.frames };
-    let done = dialect.dispatch(call, &device, execution, frames).await?;
+    let done = dialect.dispatch(calls.dialect.clone(), &device, execution, frames).await?;
     // A repetition leaves the handler's state as it was.
     let handler_state = (execution.handler.is_some() && !repeats).then_some(plan.state);
     let (planned, messages) = match done.value {
@@ -173,18 +184,17 @@ async fn try_plan(
 }
 
 async fn handler_step(
-    gateway: &Arc<Gateway>,
+    call: CallContext,
     handler: &Plugin,
     device: &DeviceView,
     execution: &Execution,
-    reply: Option<Reply>,
+    reply: Option<&Reply>,
 ) -> Result<HandlerStep, CallError> {
-    let call = gateway.call_context(None);
     match reply {
         None => handler.handler_start(call, device, &execution.intent).await,
         Some(reply) => {
             let state = execution.handler_state.as_deref().unwrap_or("null");
-            handler.handler_resume(call, device, &execution.intent, state, &reply).await
+            handler.handler_resume(call, device, &execution.intent, state, reply).await
         }
     }
 }

@@ -1,8 +1,9 @@
 //! From what a plugin submitted to what the machine accepts: the device, its queue, and what it can tell.
 
+use super::engine::Step;
 use super::gateway::Gateway;
 use dragoman_core::{
-    Execution, Idempotency, Intent, Options, Owner, Place, Prior, Reason, Stage, Submission, WhenAway,
+    Execution, Idempotency, Input, Intent, Options, Owner, Place, Prior, Reason, Stage, Submission, WhenAway,
 };
 use dragoman_store::{DeviceRecord, StoreError};
 use dragoman_wasm::{Plugin, Queue, Submit};
@@ -21,13 +22,8 @@ const NODE: &str = "local";
 
 /// A submission after everything that needs the registry was looked up.
 pub enum Prepared {
-    /// For the machine.
-    Submission {
-        /// What it is told.
-        submission: Box<Submission>,
-        /// Whether the device counts as there whenever its dialect is.
-        always_present: bool,
-    },
+    /// Steps for the machine, of which the last is the submission.
+    Steps(Vec<Step>),
     /// Not acceptable.
     Refused(Reason),
 }
@@ -96,8 +92,11 @@ pub async fn prepare_for(
         handler: device.handler.clone(),
         owner: Owner { node: NODE.into(), lease_until_ms: u64::MAX },
     };
-    let always_present = description.always_present;
-    Ok(Prepared::Submission { submission: Box::new(submission), always_present })
+    // A device that needs no session counts as there whenever its dialect is.
+    let present = Step::Input(Input::Presence { holder: submission.holder.clone(), online: true });
+    let mut steps: Vec<Step> = description.always_present.then_some(present).into_iter().collect();
+    steps.push(Step::Input(Input::Submit(Box::new(submission))));
+    Ok(Prepared::Steps(steps))
 }
 
 async fn find_prior(

@@ -41,7 +41,7 @@ async fn ten_thousand_devices_get_every_downlink_in_order_over_a_kill() -> anyho
     let began = Instant::now();
     push_downlinks(&daemon, devices).await?;
     let all = devices * usize::from(DOWNLINKS);
-    eprintln!("{all} downlinks were pushed in {} s, {} MiB", began.elapsed().as_secs(), resident(&daemon)? / MIB);
+    eprintln!("{all} downlinks were pushed in {} s, {} MiB", began.elapsed().as_secs(), daemon.resident_bytes()? / MIB);
 
     let began = Instant::now();
     let mut killed = false;
@@ -57,12 +57,12 @@ async fn ten_thousand_devices_get_every_downlink_in_order_over_a_kill() -> anyho
         }
         if !killed && network.sent() > all / 2 {
             killed = true;
-            most = most.max(resident(&daemon)?);
+            most = most.max(daemon.resident_bytes()?);
             daemon.kill().await?;
             daemon.start_again().await?;
         }
         if next == 0 {
-            most = most.max(resident(&daemon)?);
+            most = most.max(daemon.resident_bytes()?);
         }
         ensure!(began.elapsed() < PATIENCE, "{}", standstill(&network, devices, all));
     }
@@ -156,13 +156,4 @@ fn standstill(network: &Network, devices: usize, all: usize) -> String {
         .flat_map(|number| (0..DOWNLINKS).map(move |payload| (number, payload)))
         .find(|(number, payload)| !network.has_sent(*number, *payload));
     format!("only {} of {all} were sent by radio; the first that is missing is {missing:?}", network.sent())
-}
-
-/// Resident memory of the process, in bytes, as the kernel counts it.
-fn resident(daemon: &Daemon) -> anyhow::Result<u64> {
-    let pid = daemon.pid().context("the daemon is not running")?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("reading the status of the process")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in the status")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().context("VmRSS is no number")?;
-    Ok(kib * 1024)
 }

@@ -3,7 +3,7 @@
 use super::feed::{Next, Notice};
 use super::follow::{Follow, Following};
 use crate::runtime::gateway::Gateway;
-use crate::runtime::writes::{About, WriteError};
+use crate::runtime::writes::{About, REPEATS_MAX, WriteError};
 use dragoman_core::{Execution, Transition};
 use dragoman_store::{StoreError, TransitionQuery, Write};
 use dragoman_wasm::{CallError, Fault, Follower, Plugin, Start};
@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// Lines read from the store at once.
 const READ_MAX: u32 = 500;
-/// How often a call is repeated because somebody was faster, after the first.
-const REPEATS_MAX: u32 = 3;
 /// Before a call is tried again for which there was no instance, or a read that failed.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
