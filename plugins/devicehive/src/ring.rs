@@ -139,8 +139,8 @@ mod tests {
         assert_eq!(all::<Value>(&fake, "c", Some("d")).unwrap().len(), 70);
         forget(&fake, "c", "d").unwrap();
         assert!(fake.documents.borrow().is_empty());
-        let large = json!({"device": "d", "x": "x".repeat(READ_BYTES_MAX / 3)}).to_string();
-        for id in 0..3 {
+        let large = json!({"device": "d", "x": "x".repeat(250_000)}).to_string();
+        for id in 0..i64::try_from(READ_BYTES_MAX / 250_000 + 1).unwrap() {
             fake.put_document("c", &key("d", id), &large, 0).unwrap();
         }
         assert!(matches!(all::<Value>(&fake, "c", Some("d")), Err(Error::Limit(_))));

@@ -1,62 +1,23 @@
 //! A gateway for native tests: a registry and executions that a test fills in, and a record of what the plugin did.
 //!
 //! It keeps the contract where a plugin could notice: ids repeat per call sequence, aliases are unique, writes are only
-//! recorded. It runs no state machine; a test says itself what became of a command.
+//! recorded, what is too large or malformed is refused, and a call that goes past its budget fails the test, as it would
+//! be a fault in the gateway. It runs no state machine; a test says itself what became of a command.
 
+mod bounds;
+mod deeds;
 mod gateway;
+mod lookup;
 mod records;
 mod transcript;
 
+pub use deeds::{Deed, Deeds};
 pub use records::{ended, ended_by_host, execution, request, session};
 pub use transcript::Transcript;
 
-use crate::{
-    Attributes, Correlation, Device, Document, Error, Event, Execution, MacStep, Message, Policy, Question, Readers,
-    Reason, Registration, Report, Session, Severity, Start, Submission, Subscription,
-};
+use crate::{Device, Document, Error, Execution, MacStep, Session, Severity, Submission, Subscription};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-
-/// What a plugin did that the gateway would have carried out.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
-    /// It submitted this command; the id it was given.
-    Submitted(String, Box<Submission>),
-    /// It ended an execution as canceled.
-    Canceled(String),
-    /// It reported about a correlation.
-    Told(Correlation, Report, Attributes),
-    /// It vouched for a report about an execution.
-    ToldFor(String, Report, Attributes),
-    /// It said that an attempt came to nothing.
-    AttemptFailed(Correlation, Reason, Attributes),
-    /// It added to the history of an execution.
-    Noted(String, String),
-    /// It labelled an execution.
-    Labelled(String, String, String),
-    /// It wrote its record about a device.
-    PutProfile(String, String, u64),
-    /// It changed the record of a device.
-    UpdatedDevice(String, Registration),
-    /// It removed a device.
-    RemovedDevice(String),
-    /// It published a message that is no dispatch.
-    Published(Readers, Message),
-    /// It asked for an HTTP request: target, method, path, headers, body.
-    Requested(String, String, String, Attributes, Option<String>),
-    /// It told what a device said.
-    Emitted(Event),
-    /// It asked a device's handler.
-    Asked(String, Question),
-    /// It changed what a session may do.
-    SetPolicy(String, Option<String>, Policy),
-    /// It asked for a replay: session, tag, labels, start, limit, live.
-    Followed(String, String, Attributes, Start, u32, bool),
-    /// It ended a replay.
-    Unfollowed(String, Option<String>),
-    /// It closed a session.
-    Closed(String),
-}
 
 /// The gateway that a test made up.
 #[derive(Debug, Default)]
@@ -93,8 +54,8 @@ pub struct Fake {
     pub notes: RefCell<BTreeMap<String, String>>,
     /// Targets of HTTP requests that the operator configured.
     pub targets: Vec<String>,
-    /// What the plugin did, in order.
-    pub deeds: RefCell<Vec<Deed>>,
+    /// What the plugin did, in order, and what it has left to do in one call.
+    pub deeds: Deeds,
     /// What the plugin logged.
     pub log: RefCell<Vec<(Severity, String)>>,
     /// How many ids were given.

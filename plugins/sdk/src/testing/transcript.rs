@@ -119,6 +119,7 @@ impl Transcript {
                         command.context.unwrap_or_default(),
                     )
                 }
+                Deed::Refused(id, why) => format!("refused {id}: {}", reason_text(&why)),
                 Deed::Canceled(id) => format!("canceled {id}"),
                 Deed::ToldFor(id, what, attributes) => format!("told for {id}: {}; {attributes:?}", report_text(&what)),
                 Deed::AttemptFailed(about, why, attributes) => {
