@@ -6,7 +6,6 @@
 mod admission;
 mod answer;
 mod auth;
-mod base64;
 mod call;
 mod client_id;
 mod command;

@@ -1,8 +1,9 @@
 //! A message to a device, as it is kept and as the platform shows it.
 
 use crate::answer::ApiError;
-use crate::base64;
 use crate::instant::basic;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dragoman_plugin_sdk::refusal::{Refusal, is_host_code};
 use dragoman_plugin_sdk::{Attributes, Error, Execution, Intent, Payload, Reason, State, attribute, json, outcome};
 use serde::{Deserialize, Serialize};
@@ -182,8 +183,8 @@ pub(crate) fn view(execution: &Execution) -> Option<View> {
     let message = match (&delivery.payload, details.content) {
         (Payload::Text(text), Content::Object) => json::raw(text),
         (Payload::Text(text), Content::Text) => quoted(text),
-        (Payload::Text(text), Content::Base64) => quoted(&base64::encode(text.as_bytes())),
-        (Payload::Bytes(bytes), _) => quoted(&base64::encode(bytes)),
+        (Payload::Text(text), Content::Base64) => quoted(&STANDARD.encode(text)),
+        (Payload::Bytes(bytes), _) => quoted(&STANDARD.encode(bytes)),
     };
     let Outcome { status, created_time, finished_time } = Outcome::of(execution);
     Some(View {

@@ -6,7 +6,9 @@ use crate::context::{Call, Context};
 use crate::message::{Content, Details, KIND, KIND_LABEL, Outcome, attributes};
 use crate::settings::Settings;
 use crate::topics::is_device_id;
-use crate::{MESSAGES_QUEUE, NAME, base64};
+use crate::{MESSAGES_QUEUE, NAME};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dragoman_plugin_sdk::http::json_response;
 use dragoman_plugin_sdk::refusal::Refusal;
 use dragoman_plugin_sdk::{
@@ -181,7 +183,7 @@ fn payload(message: Option<&RawValue>, is_base64: bool) -> Result<(Payload, Cont
     if !is_base64 {
         return Ok((Payload::Text(text), Content::Text));
     }
-    let bytes = base64::decode(&text).ok_or_else(|| ApiError::input("message is no base64."))?;
+    let bytes = STANDARD.decode(&text).map_err(|_| ApiError::input("message is no base64."))?;
     Ok((Payload::Bytes(bytes), Content::Base64))
 }
 
@@ -267,6 +269,9 @@ mod tests {
             (r#"{"message":"m","payload_format":"x"}"#, "IOTDA.000006"),
             (r#"{"message":"bQ==","payload_format":"raw","encoding":"base64"}"#, "IOTDA.000006"),
             (r#"{"message":"m","encoding":"base64"}"#, "IOTDA.000006"),
+            (r#"{"message":"Zg","encoding":"base64"}"#, "IOTDA.000006"),
+            (r#"{"message":"Zh==","encoding":"base64"}"#, "IOTDA.000006"),
+            (r#"{"message":"Z-9v","encoding":"base64"}"#, "IOTDA.000006"),
             (r#"{"message":{},"encoding":"base64"}"#, "IOTDA.000006"),
             (r#"{"message":"m","topic":"a","topic_full_name":"b"}"#, "IOTDA.000006"),
             (r#"{"message":"m","topic":"a/#"}"#, "IOTDA.000006"),
