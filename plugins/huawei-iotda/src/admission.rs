@@ -45,7 +45,7 @@ fn check(
         Ok(true) => Ok(Verdict::Accept(Grant {
             principal: format!("device/{device_id}"),
             device: Some(device.id.clone()),
-            policy: policy(device_id),
+            policy: policy(device_id, &settings.extra_topics),
         })),
         Ok(false) | Err(Error::Denied(_) | Error::Invalid(_)) => {
             refuse(ConnectRefusal::BadCredentials, "its password is wrong")

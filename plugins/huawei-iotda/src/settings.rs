@@ -1,7 +1,10 @@
 //! The settings of the dialect.
 
-use dragoman_plugin_sdk::{Error, Gateway, json};
+use dragoman_plugin_sdk::{Error, Gateway, json, route};
 use serde::Deserialize;
+
+/// Filters of `extra-topics`.
+pub(crate) const EXTRA_TOPICS_MAX: usize = 64;
 
 /// What the operator may choose; README.md says what each is for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -19,6 +22,9 @@ pub struct Settings {
     pub default_service_id: Option<String>,
     /// Ends of the custom topics that products define; a message to any other goes to `sys/messages/down`.
     pub user_topics: Vec<String>,
+    /// Filters of topics outside of a device's own to which devices may subscribe, so that a message with a
+    /// `topic_full_name` below them reaches those that did; at most 64.
+    pub extra_topics: Vec<String>,
     /// Where the platform's notifications go, by resource.
     pub push: Push,
     /// How a notification of a message's status is shaped.
@@ -77,6 +83,7 @@ impl Default for Settings {
             timestamp_tolerance_h: 1,
             default_service_id: None,
             user_topics: Vec::new(),
+            extra_topics: Vec::new(),
             push: Push::default(),
             push_shape: Shape::Flat,
         }
@@ -86,8 +93,15 @@ impl Default for Settings {
 impl Settings {
     /// Reads what the operator set.
     pub fn read(gateway: &impl Gateway) -> Result<Self, Error> {
-        json::parse_object(&gateway.settings())
-            .map_err(|broken| Error::Internal(format!("the settings of {} do not fit: {}", crate::NAME, broken.text())))
+        let broken = |why: &str| Error::Internal(format!("the settings of {} do not fit: {why}", crate::NAME));
+        let settings: Self = json::parse_object(&gateway.settings()).map_err(|error| broken(error.text()))?;
+        if settings.extra_topics.len() > EXTRA_TOPICS_MAX {
+            return Err(broken(&format!("extra-topics has more than {EXTRA_TOPICS_MAX} filters")));
+        }
+        match settings.extra_topics.iter().find(|filter| !route::is_topic_filter(filter)) {
+            Some(filter) => Err(broken(&format!("`{filter:.200}` in extra-topics is no topic filter"))),
+            None => Ok(settings),
+        }
     }
 }
 
@@ -102,6 +116,7 @@ pub(crate) const SCHEMA: &str = r##"{
     "timestamp-tolerance-h": {"type": "integer", "minimum": 0, "default": 1, "description": "Hours by which a checked time stamp in a client id may differ from the clock."},
     "default-service-id": {"type": ["string", "null"], "default": null, "description": "The service of what names none, e.g. a command of a dialect without services."},
     "user-topics": {"type": "array", "items": {"type": "string"}, "default": [], "description": "Ends of the custom topics that products define; a message to any other goes to sys/messages/down."},
+    "extra-topics": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 512}, "maxItems": 64, "default": [], "description": "Filters of topics outside of a device's own to which every device may subscribe; a message with a topic_full_name below them reaches those that did."},
     "push": {"type": "object", "additionalProperties": false, "default": {}, "description": "Where notifications go, by resource.", "properties": {
       "device.message.status": {"$ref": "#/$defs/subscriber"},
       "device.property": {"$ref": "#/$defs/subscriber"},
@@ -128,6 +143,11 @@ mod tests {
         let read = |text: &str| Settings::read(&Fake { settings: text.to_owned(), ..Fake::default() });
         assert_eq!(read("{}"), Ok(Settings::default()));
         assert_eq!(read(r#"{"default-service-id":"S"}"#).unwrap().default_service_id.as_deref(), Some("S"));
+        assert_eq!(read(r#"{"extra-topics":["/a/+","b/#"]}"#).unwrap().extra_topics, ["/a/+", "b/#"]);
+        let many = format!(r#"{{"extra-topics":[{}"a"]}}"#, r#""a","#.repeat(EXTRA_TOPICS_MAX));
+        for bad in [r#"{"extra-topics":["a/#/b"]}"#, r#"{"extra-topics":[""]}"#, r#"{"extra-topics":"a"}"#, &many] {
+            assert!(matches!(read(bad), Err(Error::Internal(text)) if text.contains("do not fit")), "{bad:.80}");
+        }
         let push = read(r#"{"push":{"device.message.status":{"target":"app"}}}"#).unwrap().push.message_status.unwrap();
         assert_eq!((push.target.as_str(), push.path.as_str()), ("app", "/"));
         assert!(matches!(read(r#"{"push":{"device.else":{"target":"app"}}}"#), Err(Error::Internal(_))));

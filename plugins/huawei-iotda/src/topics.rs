@@ -48,7 +48,8 @@ impl Kind {
 }
 
 /// What a device may do. The official SDKs never subscribe to a system topic: those reach it at QoS 0 all the same.
-pub(crate) fn policy(device_id: &str) -> Policy {
+/// `extra` are filters of topics outside of its own that it may subscribe to, and be sent messages on.
+pub(crate) fn policy(device_id: &str, extra: &[String]) -> Policy {
     let device = format!("$oc/devices/{device_id}");
     let below = |suffixes: &[&str]| suffixes.iter().map(|suffix| format!("{device}/{suffix}")).collect::<Vec<_>>();
     let down = below(&[
@@ -62,13 +63,11 @@ pub(crate) fn policy(device_id: &str) -> Policy {
     let implicit = down.iter().map(|filter| Subscription { filter: filter.clone(), qos: 0 }).collect();
     let mut receive = down;
     receive.extend(below(&["user/#"]));
-    Policy {
-        publish: below(&["sys/#", "user/#"]),
-        // Devices ask for `sys/commands/#` and the like; what is handed over is decided by `receive`.
-        subscribe: below(&["sys/#", "user/#"]),
-        receive,
-        implicit,
-    }
+    receive.extend_from_slice(extra);
+    // Devices ask for `sys/commands/#` and the like; what is handed over is decided by `receive`.
+    let mut subscribe = below(&["sys/#", "user/#"]);
+    subscribe.extend_from_slice(extra);
+    Policy { publish: below(&["sys/#", "user/#"]), subscribe, receive, implicit }
 }
 
 #[cfg(test)]
@@ -88,6 +87,16 @@ mod tests {
             ("$oc/devices/d/user/commands/response/request_id=r", None),
         ] {
             assert_eq!(Kind::of_response(topic), expected, "{topic}");
+        }
+    }
+
+    #[test]
+    fn extra_topics_are_listened_to_and_not_published_to() {
+        let extra = ["/factory/+/in".to_owned()];
+        let (plain, more) = (policy("d", &[]), policy("d", &extra));
+        assert_eq!((&more.publish, &more.implicit), (&plain.publish, &plain.implicit));
+        for (plain, more) in [(&plain.subscribe, &more.subscribe), (&plain.receive, &more.receive)] {
+            assert_eq!(more.strip_prefix(plain.as_slice()), Some(&extra[..]));
         }
     }
 

@@ -238,6 +238,9 @@ fn devices_connect_as_the_official_sdks_do() {
     connect(&mut transcript, &fake, "no client id of the platform", DEVICE, user, 120);
     connect(&mut transcript, &fake, "keep-alive too short", &id("_0_0_1999010100"), user, 29);
     connect(&mut transcript, &fake, "keep-alive too long", &id("_0_0_1999010100"), user, 1_201);
+    fake.settings = r#"{"extra-topics":["/factory/+/in"]}"#.to_owned();
+    connect(&mut transcript, &fake, "with topics outside of its own", &id("_0_0_1999010100"), user, 120);
+    fake.settings = String::new();
     fake.mac = Some(Ok(false));
     connect(&mut transcript, &fake, "a wrong password", &id("_0_0_1999010100"), user, 1_200);
     fake.mac = None;

@@ -5,6 +5,8 @@
 
 use crate::http::percent_decode;
 
+const FILTER_BYTES_MAX: usize = 512;
+
 /// What stands in the place of each brace, in order; `None` where the text does not fit.
 pub fn captures<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
     let mut found = Vec::new();
@@ -28,6 +30,18 @@ pub fn path_captures(pattern: &str, path: &str) -> Option<Vec<String>> {
 /// Whether a name can be one level of an MQTT topic: not empty, without `/`, wildcards and NUL.
 pub fn is_topic_level(name: &str) -> bool {
     !name.is_empty() && !name.contains(['/', '+', '#', '\0'])
+}
+
+/// Whether a text is an MQTT topic filter that the gateway takes in a policy: 1 to 512 bytes without NUL, `+` alone in its
+/// level, `#` alone in the last.
+pub fn is_topic_filter(text: &str) -> bool {
+    let levels = text.split('/').count();
+    let fits = |(at, level): (usize, &str)| match level {
+        "+" => true,
+        "#" => at + 1 == levels,
+        level => !level.contains(['+', '#', '\0']),
+    };
+    (1..=FILTER_BYTES_MAX).contains(&text.len()) && text.split('/').enumerate().all(fits)
 }
 
 #[cfg(test)]
@@ -62,6 +76,17 @@ mod tests {
             [("a b", true), ("", false), ("a/b", false), ("a+", false), ("#", false), ("a\0", false)]
         {
             assert_eq!(is_topic_level(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_has_its_wildcards_in_levels_of_their_own() {
+        let long = "x".repeat(FILTER_BYTES_MAX);
+        for good in ["a", "/", "/a/+/b", "+", "#", "a/#", "$oc/x", &long] {
+            assert!(is_topic_filter(good), "{good}");
+        }
+        for bad in ["", "a+", "a/#/b", "a#", "a\0", &format!("{long}x")] {
+            assert!(!is_topic_filter(bad), "{bad}");
         }
     }
 }
