@@ -10,7 +10,7 @@ use dragoman_plugin_sdk::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The payload, in the order of the platform's documentation.
 #[derive(Serialize)]
@@ -74,30 +74,40 @@ fn words(frame: &Intent, settings: &Settings) -> Result<(String, String), Reason
         Intent::Invoke(invocation) => {
             Ok((settings.join_action(invocation.service.as_deref(), &invocation.action), params_of(frame).to_owned()))
         }
-        Intent::Write(properties) => Ok((settings.write_action.clone(), write_params(properties))),
+        Intent::Write(properties) => Ok((settings.write_action.clone(), write_params(properties)?)),
         Intent::Read(names) => Ok((settings.read_action.clone(), read_params(names))),
         Intent::Deliver(_) => Err(outcome::reason("NO_MESSAGES", "Fleets has commands for its things and no messages")),
     }
 }
 
+/// Values as they were written: another notation of a number may be another number.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Param<'a> {
+    Alone(Box<RawValue>),
+    OfService(BTreeMap<&'a str, Box<RawValue>>),
+}
+
 /// `{"name": value}`, and `{"service": {"name": value}}` for a property of a service.
-fn write_params(properties: &[Property]) -> String {
-    let mut params = Map::new();
+fn write_params(properties: &[Property]) -> Result<String, Reason> {
+    let mut params: BTreeMap<&str, Param<'_>> = BTreeMap::new();
     for property in properties {
-        let value = json::parse::<Value>(&property.value).unwrap_or_default();
+        let (name, value) = (property.name.as_str(), json::raw(&property.value));
         match &property.service {
             None => {
-                params.insert(property.name.clone(), value);
+                params.insert(name, Param::Alone(value));
             }
-            Some(service) => {
-                let group = params.entry(service.as_str()).or_insert_with(|| Value::Object(Map::new()));
-                if let Value::Object(group) = group {
-                    group.insert(property.name.clone(), value);
+            Some(service) => match params.get_mut(service.as_str()) {
+                Some(Param::OfService(group)) => {
+                    group.insert(name, value);
                 }
-            }
+                _ => {
+                    params.insert(service, Param::OfService(BTreeMap::from([(name, value)])));
+                }
+            },
         }
     }
-    Value::Object(params).to_string()
+    serde_json::to_string(&params).map_err(|error| outcome::reason("NOT_JSON", error.to_string()))
 }
 
 /// `{}` for everything, else `{"properties": ["name", "service.name"]}`.
@@ -148,6 +158,11 @@ mod tests {
                 ]),
                 "setProperties",
                 r#"{"A":{"x":1,"y":[2]},"z":"q"}"#,
+            ),
+            (
+                Intent::Write(vec![property(None, "x", "123456789012345678901"), property(Some("A"), "y", "57.50")]),
+                "setProperties",
+                r#"{"A":{"y":57.50},"x":123456789012345678901}"#,
             ),
             (Intent::Read(vec![]), "getProperties", "{}"),
             (

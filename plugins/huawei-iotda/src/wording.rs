@@ -8,7 +8,7 @@ use dragoman_plugin_sdk::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What the words of a frame depend on besides the frame.
 pub(crate) struct About<'a> {
@@ -50,7 +50,8 @@ struct SetProperties<'a> {
 #[derive(Serialize)]
 struct Service<'a> {
     service_id: Option<&'a str>,
-    properties: Map<String, Value>,
+    /// Values as they were written: another notation of a number may be another number.
+    properties: BTreeMap<&'a str, Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -129,15 +130,12 @@ fn group<'a>(properties: &'a [Property], default_service: Option<&'a str>) -> Ve
     let mut services: Vec<Service<'a>> = Vec::new();
     for property in properties {
         let service_id = property.service.as_deref().or(default_service);
-        let value = json::parse::<Value>(&property.value).unwrap_or_default();
+        let (name, value) = (property.name.as_str(), json::raw(&property.value));
         match services.iter_mut().find(|service| service.service_id == service_id) {
             Some(service) => {
-                service.properties.insert(property.name.clone(), value);
+                service.properties.insert(name, value);
             }
-            None => {
-                let properties = Map::from_iter([(property.name.clone(), value)]);
-                services.push(Service { service_id, properties });
-            }
+            None => services.push(Service { service_id, properties: BTreeMap::from([(name, value)]) }),
         }
     }
     services
@@ -209,6 +207,14 @@ mod tests {
                 ]),
                 Kind::SetProperties,
                 r#"{"object_device_id":"d","services":[{"service_id":"A","properties":{"x":1,"z":3}},{"service_id":"S","properties":{"y":[2]}}]}"#,
+            ),
+            (
+                Intent::Write(vec![
+                    property(Some("A"), "x", "123456789012345678901"),
+                    property(Some("A"), "y", "57.50"),
+                ]),
+                Kind::SetProperties,
+                r#"{"object_device_id":"d","services":[{"service_id":"A","properties":{"x":123456789012345678901,"y":57.50}}]}"#,
             ),
             (Intent::Read(vec![]), Kind::GetProperties, r#"{"object_device_id":"d","service_id":"S"}"#),
             (
