@@ -85,7 +85,7 @@ fn event(gateway: &impl Gateway, device: &Device, kind: &str, message: &Message,
 fn message_event(gateway: &impl Gateway, device: &Device, message: &Message) -> Event {
     #[derive(Deserialize)]
     struct Envelope {
-        content: Value,
+        content: Box<RawValue>,
         #[serde(default)]
         object_device_id: Option<String>,
         #[serde(default)]
@@ -109,7 +109,7 @@ fn message_event(gateway: &impl Gateway, device: &Device, message: &Message) -> 
         .filter(|other| other.parent.as_ref() == Some(&device.id));
     let speaker = below.as_ref().unwrap_or(device);
     let name = envelope.name.filter(|name| (1..=NAME_BYTES_MAX).contains(&name.len()));
-    Event { name, ..event(gateway, speaker, "message", message, envelope.content.to_string()) }
+    Event { name, ..event(gateway, speaker, "message", message, envelope.content.get().to_owned()) }
 }
 
 #[derive(Deserialize)]
@@ -119,7 +119,7 @@ struct Services {
 
 fn property_event(gateway: &impl Gateway, device: &Device, message: &Message) -> Result<Event, String> {
     let report: Services = read(message)?;
-    Ok(event(gateway, device, "properties", message, properties(report.services)))
+    Ok(event(gateway, device, "properties", message, properties(report.services)?))
 }
 
 /// One event for each sub-device that the gateway device speaks for.
@@ -141,7 +141,7 @@ fn sub_device_events(gateway: &impl Gateway, device: &Device, message: &Message)
     for sub in report.devices {
         let below = gateway.resolve(ID_ALIAS, &sub.device_id).filter(|other| other.parent.as_ref() == Some(&device.id));
         let below = below.ok_or_else(|| format!("device {:.128} does not hang below the session's", sub.device_id))?;
-        let told = event(gateway, &below, "properties", message, properties(sub.services));
+        let told = event(gateway, &below, "properties", message, properties(sub.services)?);
         // The payload is of many devices; no decoder of one of them could read it.
         events.push(Event { raw: None, ..told });
     }

@@ -8,9 +8,10 @@ use dragoman_plugin_sdk::{
     self as sdk, Correlation, Device, Error, Gateway, Message, Outcome, Payload, Reason, Session, Severity, json,
     outcome,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Bytes of a response that is kept as it came; the gateway takes 16 KiB of attributes.
 const RESPONSE_BYTES_MAX: usize = 15 * 1_024;
@@ -62,16 +63,22 @@ pub(crate) fn speaker(gateway: &impl Gateway, session: &Session, device_id: &str
         .ok_or_else(|| "the session is not that device".to_owned())
 }
 
+/// What every response has. Members that mean nothing for what was asked are not looked at.
 #[derive(Deserialize)]
 struct Response {
     #[serde(default)]
     result_code: Option<i64>,
     #[serde(default)]
-    result_desc: Option<String>,
+    result_desc: Value,
     #[serde(default)]
     paras: Option<Box<RawValue>>,
+}
+
+/// What the response to a query has besides.
+#[derive(Deserialize)]
+struct Queried {
     #[serde(default)]
-    services: Vec<Service>,
+    services: Option<Vec<Service>>,
 }
 
 /// Properties of a service as a device words them.
@@ -79,7 +86,7 @@ struct Response {
 pub(crate) struct Service {
     service_id: Option<String>,
     #[serde(default)]
-    properties: Map<String, Value>,
+    properties: BTreeMap<String, Box<RawValue>>,
 }
 
 /// The verdict, and the response as it came, `null` for an empty one.
@@ -90,19 +97,22 @@ fn parse(kind: Kind, payload: &Payload) -> Result<(Outcome, String), String> {
         return Ok((Outcome::Succeeded(None), "null".to_owned()));
     }
     let whole = json::object_text(text).ok_or("its payload is no JSON object")?;
-    let response: Response =
-        json::parse_object(&whole).map_err(|broken| format!("its payload is no response: {}", broken.text()))?;
+    let shape = |broken: json::Broken| format!("its payload is no response: {}", broken.text());
+    let response: Response = json::parse_object(&whole).map_err(shape)?;
     // A response without a result code is one of success.
     let word = match response.result_code.unwrap_or(0) {
         0 => Outcome::Succeeded(match kind {
             Kind::Command => response.paras.map(|paras| paras.get().to_owned()),
             Kind::SetProperties => None,
-            Kind::GetProperties => Some(properties(response.services)),
+            Kind::GetProperties => {
+                let queried: Queried = json::parse_object(&whole).map_err(shape)?;
+                Some(properties(queried.services.unwrap_or_default())?)
+            }
         }),
         code => Outcome::Failed(Reason {
             code: format!("{RESULT_CODE}{code}"),
             text: outcome::device_text(
-                &response.result_desc.unwrap_or_default(),
+                response.result_desc.as_str().unwrap_or_default(),
                 &format!("the device answered with result_code {code}"),
             ),
             detail: Some(whole.clone()),
@@ -111,18 +121,24 @@ fn parse(kind: Kind, payload: &Payload) -> Result<(Outcome, String), String> {
     Ok((word, whole))
 }
 
-/// `{"service": {"name": value}}`; properties without a service stand outside of one.
-pub(crate) fn properties(services: Vec<Service>) -> String {
-    let mut all = Map::new();
+/// `{"service": {"name": value}}`, values as they were written; properties without a service stand outside of one.
+pub(crate) fn properties(services: Vec<Service>) -> Result<String, String> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Member {
+        Alone(Box<RawValue>),
+        Service(BTreeMap<String, Box<RawValue>>),
+    }
+    let mut all = BTreeMap::new();
     for service in services {
         match service.service_id {
             Some(id) => {
-                all.insert(id, Value::Object(service.properties));
+                all.insert(id, Member::Service(service.properties));
             }
-            None => all.extend(service.properties),
+            None => all.extend(service.properties.into_iter().map(|(name, value)| (name, Member::Alone(value)))),
         }
     }
-    Value::Object(all).to_string()
+    serde_json::to_string(&all).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -153,19 +169,49 @@ mod tests {
                 success(Some(r#"{"T":{"v":57}}"#)),
                 r#"{"services":[{"service_id":"T","properties":{"v":57},"event_time":null}]}"#,
             ),
+            (
+                Kind::GetProperties,
+                r#"{"services":[{"service_id":"T","properties":{"v":57.50}},{"service_id":null,"properties":{"n":123456789012345678901}}]}"#,
+                success(Some(r#"{"T":{"v":57.50},"n":123456789012345678901}"#)),
+                r#"{"services":[{"service_id":"T","properties":{"v":57.50}},{"service_id":null,"properties":{"n":123456789012345678901}}]}"#,
+            ),
+            (Kind::GetProperties, r#"{"services":null}"#, success(Some("{}")), r#"{"services":null}"#),
+            // What a response of another kind would have does not matter.
+            (
+                Kind::Command,
+                r#"{"paras":{},"services":null,"result_desc":5}"#,
+                success(Some("{}")),
+                r#"{"paras":{},"services":null,"result_desc":5}"#,
+            ),
+            (Kind::SetProperties, r#"{"services":7}"#, success(None), r#"{"services":7}"#),
         ];
         for (kind, text, word, response) in table {
             assert_eq!(parse(kind, &Payload::Text(text.to_owned())), Ok((word, response.to_owned())), "{text}");
         }
-        let (word, response) = parse(Kind::Command, &Payload::Text(r#"{"result_code":7}"#.to_owned())).unwrap();
-        let Outcome::Failed(reason) = word else { panic!("{word:?}") };
-        assert_eq!((reason.code.as_str(), reason.detail.as_deref()), ("RESULT_CODE_7", Some(response.as_str())));
+        for (text, expected) in [
+            (r#"{"result_code":7}"#, "the device answered with result_code 7"),
+            (r#"{"result_code":7,"result_desc":"no water"}"#, "no water"),
+            (r#"{"result_code":7,"result_desc":5,"services":null}"#, "the device answered with result_code 7"),
+        ] {
+            let (word, response) = parse(Kind::Command, &Payload::Text(text.to_owned())).unwrap();
+            let Outcome::Failed(reason) = word else { panic!("{word:?}") };
+            assert_eq!((reason.code.as_str(), reason.text.as_str()), ("RESULT_CODE_7", expected));
+            assert_eq!(reason.detail, Some(response));
+        }
     }
 
     #[test]
     fn what_is_no_response_is_dropped() {
-        for text in ["x", "[]", "7", r#"{"result_code":"0"}"#, r#"{"result_code":0"#, r#"{"services":7}"#] {
-            assert!(parse(Kind::Command, &Payload::Text(text.to_owned())).is_err(), "{text}");
+        for (kind, text) in [
+            (Kind::Command, "x"),
+            (Kind::Command, "[]"),
+            (Kind::Command, "7"),
+            (Kind::Command, r#"{"result_code":"0"}"#),
+            (Kind::Command, r#"{"result_code":0"#),
+            (Kind::GetProperties, r#"{"services":7}"#),
+            (Kind::GetProperties, r#"{"services":[{"service_id":"T","properties":[]}]}"#),
+        ] {
+            assert!(parse(kind, &Payload::Text(text.to_owned())).is_err(), "{text}");
         }
         assert!(parse(Kind::Command, &Payload::Bytes(vec![0xff])).is_err());
     }
