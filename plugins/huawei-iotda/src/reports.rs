@@ -62,9 +62,31 @@ pub(crate) fn handle(
         Report::Properties => property_event(gateway, &device, message).map(|event| vec![event]),
         Report::SubDevices => sub_device_events(gateway, &device, message),
     };
-    match events {
-        Ok(events) => events.iter().try_for_each(|event| gateway.emit(event)).map(Ok),
-        Err(why) => Ok(Err(why)),
+    let events = match events {
+        Ok(events) => events,
+        Err(why) => return Ok(Err(why)),
+    };
+    for event in events {
+        if let Err(why) = tell(gateway, event)? {
+            return Ok(Err(why));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Tells an event; why the gateway does not take it. What a device says may grow beyond the gateway's bounds where it is
+/// escaped or has its members' names written out: then it is told as it came, and nothing else.
+fn tell(gateway: &impl Gateway, event: Event) -> Result<Result<(), String>, Error> {
+    let first = gateway.emit(&event);
+    let second = match first {
+        Err(Error::Limit(_)) if event.body.is_some() && event.raw.is_some() => {
+            gateway.emit(&Event { body: None, ..event })
+        }
+        other => other,
+    };
+    match second {
+        Err(Error::Limit(why) | Error::Invalid(why)) => Ok(Err(why)),
+        other => other.map(Ok),
     }
 }
 

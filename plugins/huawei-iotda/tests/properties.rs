@@ -4,7 +4,7 @@
 mod common;
 
 use common::{DEVICE, NOW_MS, call, gateway, play, speaker, uplink};
-use dragoman_plugin_sdk::testing::{Fake, Transcript, ended, ended_by_host, execution};
+use dragoman_plugin_sdk::testing::{Deed, Fake, Transcript, ended, ended_by_host, execution};
 use dragoman_plugin_sdk::{
     Decision, Execution, Gateway, Northbound, Outcome, Payload, Reason, Request, Settlement, Southbound, State,
 };
@@ -150,4 +150,26 @@ fn what_a_device_reports_is_told() {
     transcript.section("on the topic of another device").message("receive", &stranger);
     Iotda::handle_message(&fake, &speaker(), &stranger).unwrap();
     transcript.deeds(&fake).check("tests/golden/reports.txt");
+}
+
+/// A control character is one byte as a device sends it, and six as JSON writes it.
+#[test]
+fn what_is_too_large_as_json_is_told_as_it_came() {
+    let fake = gateway();
+    let topic = format!("$oc/devices/{DEVICE}/sys/messages/up");
+    for (size, has_body) in [(40 * 1_024, true), (44 * 1_024, false)] {
+        let message = uplink(&topic, &"\u{1}".repeat(size));
+        Iotda::handle_message(&fake, &speaker(), &message).unwrap();
+        let deeds = fake.deeds.take();
+        let [Deed::Emitted(event)] = deeds.as_slice() else { panic!("{} deeds", deeds.len()) };
+        assert_eq!((event.raw.as_ref(), event.body.is_some()), (Some(&message.payload), has_body));
+    }
+    let large = uplink(&topic, &"x".repeat(300 * 1_024));
+    Iotda::handle_message(&fake, &speaker(), &large).unwrap();
+    assert_eq!(fake.deeds.take(), []);
+    let log = fake.log.take();
+    assert!(
+        matches!(log.as_slice(), [(_, text)] if text.contains("dropped") && text.contains("307200 bytes")),
+        "{log:?}"
+    );
 }
