@@ -42,8 +42,8 @@ pub(crate) fn begin(
     let replaces = operation == Operation::Replace;
     if downlinks.is_empty() {
         if replaces {
-            queue::check_room(gateway, &settings, &device, 0, true)?;
-            queue::clear(gateway, &device)?;
+            queue::check_room(gateway, &settings, uid, &device, 0, true)?;
+            queue::clear(gateway, uid, &device)?;
         }
         return Ok(None);
     }
@@ -51,7 +51,7 @@ pub(crate) fn begin(
     for (downlink, id) in downlinks.iter_mut().zip(&ids) {
         downlink.add_correlation_id(id.clone());
     }
-    let checked = check(gateway, &settings, &device, &downlinks, replaces);
+    let checked = check(gateway, &settings, uid, &device, &downlinks, replaces);
     let items = match checked {
         Ok(sources) => {
             let parts = ids.into_iter().zip(downlinks).zip(sources);
@@ -85,13 +85,14 @@ pub(crate) fn begin(
         }
         return Ok(Some(Wait { context, until: Stage::Accepted }));
     }
-    submit(gateway, &settings, &device, &push).map(Some)
+    submit(gateway, &settings, uid, &device, &push).map(Some)
 }
 
 /// What the queue, or the session, refuses; the platform tells it item by item as well.
 fn check(
     gateway: &impl Gateway,
     settings: &Settings,
+    uid: &Uid,
     device: &Device,
     downlinks: &[Downlink],
     replaces: bool,
@@ -109,7 +110,7 @@ fn check(
         intent(downlink, source, settings.decoded_commands)?;
         sources.push(source);
     }
-    queue::check_room(gateway, settings, device, downlinks.len(), replaces)?;
+    queue::check_room(gateway, settings, uid, device, downlinks.len(), replaces)?;
     Ok(sources)
 }
 
@@ -138,7 +139,7 @@ pub(crate) fn answered(gateway: &impl Gateway, mut push: Push, answers: &[Answer
             return Err(error.into());
         }
     }
-    submit(gateway, &settings, &device, &push).map(Decision::Wait)
+    submit(gateway, &settings, &uid, &device, &push).map(Decision::Wait)
 }
 
 /// Adds the other form of the payload. What the handler cannot tell is left out; what it refuses to encode is an error,
@@ -164,10 +165,16 @@ fn complete(item: &mut Item, answer: &Answer) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn submit(gateway: &impl Gateway, settings: &Settings, device: &Device, push: &Push) -> Result<Wait, Failure> {
+fn submit(
+    gateway: &impl Gateway,
+    settings: &Settings,
+    uid: &Uid,
+    device: &Device,
+    push: &Push,
+) -> Result<Wait, Failure> {
     let wait = Wait { context: context(push.clone())?, until: Stage::Accepted };
     if push.operation == Operation::Replace {
-        queue::clear(gateway, device)?;
+        queue::clear(gateway, uid, device)?;
     }
     for item in &push.items {
         let context =
@@ -178,6 +185,7 @@ fn submit(gateway: &impl Gateway, settings: &Settings, device: &Device, push: &P
         command.alias = Some(item.id.clone());
         command.context = Some(serde_json::to_string(&context).map_err(|error| Error::Internal(error.to_string()))?);
         command.labels = labels(&item.downlink, item.source);
+        command.labels.push(queue::application_label(uid));
         command.ttl_ms = Some(settings.ttl_s.saturating_mul(1_000));
         // An unconfirmed downlink is done when it was sent by radio, or when the device's own receipt came.
         command.succeeds_at = Some(if confirmed { Stage::Ended } else { Stage::Acked });

@@ -11,6 +11,8 @@ use serde::Serialize;
 
 /// Items of one device that may wait (`downlink_queue_capacity`).
 pub(crate) const QUEUE_LIMIT: u32 = 10_000;
+/// Label of an execution with the application that pushed it.
+const APPLICATION: &str = "tts.application";
 /// Items of a listing.
 const LISTED_MAX: u32 = 1_000;
 /// Imports that a call may need besides those of its items.
@@ -30,9 +32,10 @@ pub(crate) fn device(gateway: &impl Gateway, uid: &Uid, device_id: &str) -> Resu
     Ok(gateway.resolve(crate::ids::ID_ALIAS, &alias).ok_or_else(|| device_not_found(&alias))?)
 }
 
-/// What is queued or ahead in the network, in order. The first 1 000; a header says how many there are more.
-pub(crate) fn list(gateway: &impl Gateway, device: &Device) -> Response {
-    let selection = selection(device, vec![State::Queued, State::Sent]);
+/// What the application has queued or ahead in the network, in order. The first 1 000; a header says how many there are
+/// more.
+pub(crate) fn list(gateway: &impl Gateway, uid: &Uid, device: &Device) -> Response {
+    let selection = selection(uid, device, vec![State::Queued, State::Sent]);
     let mut waiting = gateway.executions(&selection, None, LISTED_MAX).items;
     waiting.sort_by_key(place);
     let downlinks: Vec<_> = waiting.iter().filter_map(listed).collect();
@@ -63,17 +66,20 @@ fn listed(execution: &Execution) -> Option<Downlink> {
 pub(crate) fn check_room(
     gateway: &impl Gateway,
     settings: &Settings,
+    uid: &Uid,
     device: &Device,
     items: usize,
     replaces: bool,
 ) -> Result<(), Failure> {
-    let waiting = gateway.count(&selection(device, vec![State::Queued]));
-    let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+    let count = |what: &Selection| usize::try_from(gateway.count(what)).unwrap_or(usize::MAX);
+    let own = selection(uid, device, vec![State::Queued]);
+    let taken_back = if replaces { count(&own) } else { 0 };
+    // The queue is the device's, whichever application filled it.
+    let waiting = count(&Selection { labels: Vec::new(), ..own }).saturating_sub(taken_back);
     let limit = usize::try_from(QUEUE_LIMIT).unwrap_or(usize::MAX);
-    if items.saturating_add(if replaces { 0 } else { waiting }) > limit {
+    if items.saturating_add(waiting) > limit {
         return Err(crate::error::queue_capacity().into());
     }
-    let taken_back = if replaces { waiting } else { 0 };
     let calls = items.saturating_mul(CALLS_OF_ITEM).saturating_add(taken_back).saturating_add(CALLS_RESERVED);
     let calls_max = usize::try_from(settings.host_calls_max).unwrap_or(usize::MAX);
     if calls > calls_max {
@@ -83,9 +89,9 @@ pub(crate) fn check_room(
     Ok(())
 }
 
-/// Takes back what waits. What the network holds already may still be sent.
-pub(crate) fn clear(gateway: &impl Gateway, device: &Device) -> Result<(), Failure> {
-    let selection = selection(device, vec![State::Queued]);
+/// Takes back what the application has waiting. What the network holds already may still be sent.
+pub(crate) fn clear(gateway: &impl Gateway, uid: &Uid, device: &Device) -> Result<(), Failure> {
+    let selection = selection(uid, device, vec![State::Queued]);
     let mut after = None;
     loop {
         let page = gateway.executions(&selection, after.as_deref(), 1_000);
@@ -99,6 +105,12 @@ pub(crate) fn clear(gateway: &impl Gateway, device: &Device) -> Result<(), Failu
     }
 }
 
-fn selection(device: &Device, states: Vec<State>) -> Selection {
-    Selection { device: Some(device.id.clone()), states, labels: Vec::new(), newest_first: false }
+/// Another application may know the same device: it neither sees nor replaces what is not its own.
+fn selection(uid: &Uid, device: &Device, states: Vec<State>) -> Selection {
+    Selection { device: Some(device.id.clone()), states, labels: vec![application_label(uid)], newest_first: false }
+}
+
+/// The label of every downlink of an application.
+pub(crate) fn application_label(uid: &Uid) -> (String, String) {
+    (APPLICATION.to_owned(), uid.to_string())
 }

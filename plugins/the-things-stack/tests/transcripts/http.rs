@@ -3,8 +3,8 @@
 use crate::stage::*;
 use dragoman_plugin_sdk::testing::{Fake, Transcript};
 use dragoman_plugin_sdk::{
-    Answer, Answers, Decision, Decoded, Delivery, Execution, Gateway, Intent, Northbound, Payload, Reason, Request,
-    Settlement, State, Topics,
+    Answer, Answers, Decision, Decoded, Delivery, Execution, Intent, Northbound, Payload, Reason, Request, Settlement,
+    State, Topics,
 };
 use serde_json::Value;
 use the_things_stack::TheThingsStack as Tts;

@@ -5,4 +5,5 @@
 mod http;
 mod messages;
 mod refused;
+mod sharing;
 mod stage;

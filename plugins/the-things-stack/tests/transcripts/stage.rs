@@ -2,7 +2,7 @@
 
 use dragoman_plugin_sdk::testing::{Deed, Fake, Transcript, execution, request, session};
 use dragoman_plugin_sdk::{
-    Execution, Gateway, Message, Payload, Presented, Reason, Request, Session, State, Topics, Transition, Wait,
+    Execution, Message, Payload, Presented, Reason, Request, Session, State, Topics, Transition, Wait,
 };
 use serde_json::Value;
 use the_things_stack::{NAME, TheThingsStack as Tts};
