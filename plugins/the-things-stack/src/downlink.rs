@@ -1,6 +1,6 @@
 //! `ApplicationDownlink`: an item of a device's queue, as it is pushed and as it is shown.
 
-use crate::error::{ApiError, invalid, no_payload, too_many_retries};
+use crate::error::{ApiError, invalid, no_payload, too_many_retries, too_much_at_once};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -140,10 +140,15 @@ struct Push {
     downlinks: Option<Vec<Box<RawValue>>>,
 }
 
-/// Reads `{"downlinks": […]}`: the items one by one, so that what is wrong in one of them is told with its number.
-pub(crate) fn read_all(body: &str) -> Result<Vec<Downlink>, BadBody> {
+/// Reads `{"downlinks": […]}`: the items one by one, so that what is wrong in one of them is told with its number. More
+/// than `items_max` are refused before any is looked at.
+pub(crate) fn read_all(body: &str, items_max: usize) -> Result<Vec<Downlink>, BadBody> {
     let push: Push = json::parse_object(body).map_err(|broken| BadBody::Json(broken.text().to_owned()))?;
     let items = push.downlinks.unwrap_or_default();
+    if items.len() > items_max {
+        let why = format!("{} downlinks are more than one call can do; it takes {items_max}", items.len());
+        return Err(BadBody::Item(too_much_at_once(&why)));
+    }
     items.iter().enumerate().map(|(number, item)| Downlink::read(item.get(), number)).collect()
 }
 
@@ -152,7 +157,7 @@ pub(crate) fn read_all(body: &str) -> Result<Vec<Downlink>, BadBody> {
 pub(crate) enum BadBody {
     /// It is no JSON, or none of that shape.
     Json(String),
-    /// An item does not fit.
+    /// An item does not fit, or there are too many.
     Item(ApiError),
 }
 
@@ -355,7 +360,7 @@ mod tests {
             (r#"{"confirmed_retry":8}"#, "invalid type"),
         ] {
             let body = format!(r#"{{"downlinks":[{item}]}}"#);
-            let text = match read_all(&body) {
+            let text = match read_all(&body, 1) {
                 Ok(_) => panic!("{item:.100} was taken"),
                 Err(BadBody::Json(text)) => text,
                 Err(BadBody::Item(error)) => error.message(),
@@ -363,11 +368,13 @@ mod tests {
             assert!(text.contains(expected), "{item:.100}: {text}");
         }
         for body in ["", "[]", "7", "{\"downlinks\":{}}", "{\"downlinks\":[", r#"{"downlinks":[{}],}"#] {
-            assert!(matches!(read_all(body), Err(BadBody::Json(_))), "{body}");
+            assert!(matches!(read_all(body, 1), Err(BadBody::Json(_))), "{body}");
         }
-        assert!(read_all(&format!(r#"{{"downlinks":[{fits}]}}"#)).is_ok());
+        assert!(read_all(&format!(r#"{{"downlinks":[{fits}]}}"#), 1).is_ok());
+        let two = read_all(r#"{"downlinks":[7,7]}"#, 1);
+        assert!(matches!(two, Err(BadBody::Item(error)) if error.name == "too_much_at_once"));
         for body in ["{}", r#"{"downlinks":null}"#, r#"{"downlinks":[]}"#, r#"{"other":1}"#] {
-            assert_eq!(read_all(body).unwrap().len(), 0, "{body}");
+            assert_eq!(read_all(body, 1).unwrap().len(), 0, "{body}");
         }
     }
 

@@ -4,8 +4,9 @@ use crate::context::Reply;
 use crate::downlink::{BadBody, Downlink, read_all};
 use crate::error::Failure;
 use crate::lenient::without_trailing_comma;
-use crate::push;
+use crate::settings::Settings;
 use crate::topic::downlink_topic;
+use crate::{push, queue};
 use dragoman_plugin_sdk::http::body_text;
 use dragoman_plugin_sdk::{Error, Gateway, Message, Session, Severity, Wait};
 
@@ -47,12 +48,15 @@ fn read(gateway: &impl Gateway, uid: &str, text: &str) -> Result<Vec<Downlink>, 
         BadBody::Json(why) => crate::error::broken_body(&why),
         BadBody::Item(error) => error,
     };
-    let bad = match read_all(text) {
+    let items_max = queue::items_max(&Settings::read(gateway)?);
+    let bad = match read_all(text, items_max) {
         Ok(downlinks) => return Ok(downlinks),
         Err(bad) => bad,
     };
     let mended = without_trailing_comma(text).filter(|_| matches!(bad, BadBody::Json(_)));
-    let Some(downlinks) = mended.and_then(|text| read_all(&text).ok()) else { return Err(refused(bad).into()) };
+    let Some(downlinks) = mended.and_then(|text| read_all(&text, items_max).ok()) else {
+        return Err(refused(bad).into());
+    };
     if gateway.document(WARNED, uid).is_none() {
         gateway.put_document(WARNED, uid, "{}", 0)?;
         let text =

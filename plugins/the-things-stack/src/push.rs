@@ -40,9 +40,9 @@ pub(crate) fn begin(
     let settings = Settings::read(gateway)?;
     let device = queue::device(gateway, uid, device_id)?;
     let replaces = operation == Operation::Replace;
+    queue::check_work(gateway, &settings, uid, &device, downlinks.len(), replaces)?;
     if downlinks.is_empty() {
         if replaces {
-            queue::check_room(gateway, &settings, uid, &device, 0, true)?;
             queue::clear(gateway, uid, &device)?;
         }
         return Ok(None);
@@ -110,7 +110,7 @@ fn check(
         intent(downlink, source, settings.decoded_commands)?;
         sources.push(source);
     }
-    queue::check_room(gateway, settings, uid, device, downlinks.len(), replaces)?;
+    queue::check_room(gateway, uid, device, downlinks.len(), replaces)?;
     Ok(sources)
 }
 

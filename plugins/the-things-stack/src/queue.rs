@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::downlink::{ConfirmedRetry, Downlink};
-use crate::error::{Failure, device_not_found, too_much_at_once};
+use crate::error::{ApiError, Failure, device_not_found, queue_capacity, too_much_at_once};
 use crate::ids::Uid;
 use crate::settings::Settings;
 use dragoman_plugin_sdk::http::json_response;
@@ -17,7 +17,7 @@ const APPLICATION: &str = "tts.application";
 const LISTED_MAX: u32 = 1_000;
 /// Imports that a call may need besides those of its items.
 const CALLS_RESERVED: usize = 40;
-/// Imports for one item of a push.
+/// Imports for one item of a push, at least.
 const CALLS_OF_ITEM: usize = 13;
 
 #[derive(Serialize)]
@@ -62,36 +62,66 @@ fn listed(execution: &Execution) -> Option<Downlink> {
     Some(downlink)
 }
 
-/// Refuses more than one call can do, and more than a queue holds. `replaces`: what waits is taken back first.
-pub(crate) fn check_room(
+/// Items that one call can carry out, or tell as failed.
+pub(crate) fn items_max(settings: &Settings) -> usize {
+    calls_max(settings).saturating_sub(CALLS_RESERVED) / calls_of_item(settings)
+}
+
+/// Refuses more than one call can do: new items, and what is taken back for them. Nothing is told about such a push,
+/// because that would be more than the call can do as well.
+pub(crate) fn check_work(
     gateway: &impl Gateway,
     settings: &Settings,
     uid: &Uid,
     device: &Device,
     items: usize,
     replaces: bool,
-) -> Result<(), Failure> {
-    let count = |what: &Selection| usize::try_from(gateway.count(what)).unwrap_or(usize::MAX);
-    let own = selection(uid, device, vec![State::Queued]);
-    let taken_back = if replaces { count(&own) } else { 0 };
-    // The queue is the device's, whichever application filled it.
-    let waiting = count(&Selection { labels: Vec::new(), ..own }).saturating_sub(taken_back);
-    let limit = usize::try_from(QUEUE_LIMIT).unwrap_or(usize::MAX);
-    if items.saturating_add(waiting) > limit {
-        return Err(crate::error::queue_capacity().into());
-    }
-    let calls = items.saturating_mul(CALLS_OF_ITEM).saturating_add(taken_back).saturating_add(CALLS_RESERVED);
-    let calls_max = usize::try_from(settings.host_calls_max).unwrap_or(usize::MAX);
-    if calls > calls_max {
+) -> Result<(), ApiError> {
+    let taken_back = if replaces { waiting(gateway, &own(uid, device)) } else { 0 };
+    let calls = items.saturating_mul(calls_of_item(settings)).saturating_add(taken_back);
+    if calls.saturating_add(CALLS_RESERVED) > calls_max(settings) {
         let why = format!("{items} new and {taken_back} replaced downlinks are more than one call can do");
-        return Err(too_much_at_once(&why).into());
+        return Err(too_much_at_once(&why));
     }
     Ok(())
 }
 
+/// Refuses more than a queue holds. `replaces`: what the application has waiting is taken back first.
+pub(crate) fn check_room(
+    gateway: &impl Gateway,
+    uid: &Uid,
+    device: &Device,
+    items: usize,
+    replaces: bool,
+) -> Result<(), ApiError> {
+    let own = own(uid, device);
+    let taken_back = if replaces { waiting(gateway, &own) } else { 0 };
+    // The queue is the device's, whichever application filled it.
+    let all = waiting(gateway, &Selection { labels: Vec::new(), ..own }).saturating_sub(taken_back);
+    let limit = usize::try_from(QUEUE_LIMIT).unwrap_or(usize::MAX);
+    if items.saturating_add(all) > limit { Err(queue_capacity()) } else { Ok(()) }
+}
+
+fn waiting(gateway: &impl Gateway, what: &Selection) -> usize {
+    usize::try_from(gateway.count(what)).unwrap_or(usize::MAX)
+}
+
+fn own(uid: &Uid, device: &Device) -> Selection {
+    selection(uid, device, vec![State::Queued])
+}
+
+fn calls_max(settings: &Settings) -> usize {
+    usize::try_from(settings.host_calls_max).unwrap_or(usize::MAX)
+}
+
+/// An item that fails is told to readers and to each webhook.
+fn calls_of_item(settings: &Settings) -> usize {
+    CALLS_OF_ITEM.max(1 + settings.webhooks.len())
+}
+
 /// Takes back what the application has waiting. What the network holds already may still be sent.
 pub(crate) fn clear(gateway: &impl Gateway, uid: &Uid, device: &Device) -> Result<(), Failure> {
-    let selection = selection(uid, device, vec![State::Queued]);
+    let selection = own(uid, device);
     let mut after = None;
     loop {
         let page = gateway.executions(&selection, after.as_deref(), 1_000);

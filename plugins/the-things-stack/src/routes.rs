@@ -131,7 +131,8 @@ fn downlinks(
     reply: Reply,
     body: &str,
 ) -> Result<Decision, Failure> {
-    let downlinks = read_all(body).map_err(|bad| match bad {
+    let items_max = queue::items_max(&Settings::read(gateway)?);
+    let downlinks = read_all(body, items_max).map_err(|bad| match bad {
         BadBody::Json(why) => broken_body(&why),
         BadBody::Item(error) => error,
     })?;
