@@ -1,11 +1,11 @@
 //! What devices say: `join`, `up`, `location/solved` and `service/data`, for devices of every dialect.
 
 use crate::downlink::to_base64;
-use crate::ids::{EndDeviceIds, names_of};
+use crate::ids::{EndDeviceIds, Uid, names_of};
 use crate::intent::bytes_of;
 use crate::settings::Settings;
 use crate::up::{self, Kind, Up};
-use dragoman_plugin_sdk::{Decoded, Error, Event, Gateway, attribute, json, time};
+use dragoman_plugin_sdk::{Decoded, Error, Event, Gateway, Severity, attribute, json, time};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -63,7 +63,7 @@ pub(crate) fn on_event(gateway: &impl Gateway, event: &Event, decoded: Option<&D
     if names.is_empty() {
         return Ok(());
     }
-    let Some((kind, body)) = words(event, decoded)? else { return Ok(()) };
+    let Some((kind, body)) = words(event, decoded, Leaving::Nothing)? else { return Ok(()) };
     let settings = Settings::read(gateway)?;
     let network = event.attributes.iter().filter(|(name, _)| name == "lorawan.correlation-id");
     let correlation_ids: Vec<_> = network.map(|(_, id)| id.clone()).collect();
@@ -76,16 +76,65 @@ pub(crate) fn on_event(gateway: &impl Gateway, event: &Event, decoded: Option<&D
             body: body.clone(),
             simulated: false,
         };
-        up::publish(gateway, &settings, &uid, &device_id, up)?;
+        let told = up::publish(gateway, &settings, &uid, &device_id, up.clone());
+        let Err(Error::Limit(why)) = told else {
+            told?;
+            continue;
+        };
+        let told = tell_less(gateway, &settings, (&uid, &device_id), &up, (event, decoded))?;
+        let text = format!("event {} of device {} is too large for {uid}: {why}; {told}", event.kind, event.device);
+        gateway.log(Severity::Warn, &text);
     }
     Ok(())
 }
 
-/// Kind and body of the message; `None` where the platform has no words for the event.
-fn words(event: &Event, decoded: Option<&Decoded>) -> Result<Option<(Kind, Box<RawValue>)>, Error> {
+/// What is left out of an event that is too large for a message: devices of other dialects say more than a radio carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    Nothing,
+    /// `decoded_payload`, where the bytes are there.
+    Object,
+    /// `frm_payload`, where the object is there.
+    Bytes,
+}
+
+/// Tells an event without one form of its payload; what came of it, for people.
+fn tell_less(
+    gateway: &impl Gateway,
+    settings: &Settings,
+    (uid, device_id): (&Uid, &str),
+    up: &Up,
+    (event, decoded): (&Event, Option<&Decoded>),
+) -> Result<&'static str, Error> {
+    for (leaving, told) in [
+        (Leaving::Object, "it was told without its decoded_payload"),
+        (Leaving::Bytes, "it was told without its frm_payload"),
+    ] {
+        let Some((_, body)) = words(event, decoded, leaving)? else { continue };
+        match up::publish(gateway, settings, uid, device_id, Up { body, ..up.clone() }) {
+            Err(Error::Limit(_)) => {}
+            other => return other.map(|()| told),
+        }
+    }
+    Ok("it was not told")
+}
+
+/// Kind and body of the message; `None` where the platform has no words for the event, or nothing of it is left.
+fn words(event: &Event, decoded: Option<&Decoded>, leaving: Leaving) -> Result<Option<(Kind, Box<RawValue>)>, Error> {
     let said = |name: &str| attribute(&event.attributes, name).map(str::to_owned);
     Ok(Some(match event.kind.as_str() {
-        "uplink" | "message" | "properties" => (Kind::Uplink, up::body(&uplink(event, decoded))?),
+        "uplink" | "message" | "properties" => {
+            let whole = uplink(event, decoded);
+            let has_both = whole.frm_payload.is_some() && whole.decoded_payload.is_some();
+            let told = match leaving {
+                Leaving::Nothing => whole,
+                _ if !has_both => return Ok(None),
+                Leaving::Object => UplinkMessage { decoded_payload: None, ..whole },
+                Leaving::Bytes => UplinkMessage { frm_payload: None, ..whole },
+            };
+            (Kind::Uplink, up::body(&told)?)
+        }
+        _ if leaving != Leaving::Nothing => return Ok(None),
         "join" => {
             let session_key_id = said("lorawan.session-key-id");
             let received_at = time::rfc3339(event.at_ms);
@@ -155,7 +204,7 @@ mod tests {
                     ("lorawan.settings".to_owned(), "[".to_owned()),
                 ],
             };
-            words(&event, decoded).unwrap().map(|(kind, body)| format!("{} {body}", kind.suffix()))
+            words(&event, decoded, Leaving::Nothing).unwrap().map(|(kind, body)| format!("{} {body}", kind.suffix()))
         };
         for (kind, body, read, expected) in [
             ("uplink", None, None, Some(r#"up {"frm_payload":"QQ=="}"#)),

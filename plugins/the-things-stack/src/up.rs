@@ -136,7 +136,8 @@ fn request(
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
         match gateway.request(target, "POST", &path, &headers, Some(text)) {
             Ok(()) => {}
-            Err(Error::NotFound(why)) => {
+            // The operator's to mend, and no reason to tell it to nobody.
+            Err(Error::NotFound(why) | Error::Invalid(why) | Error::Limit(why)) => {
                 gateway.log(Severity::Warn, &format!("webhook {id} of application {own} is not called: {why}"));
             }
             Err(error) => return Err(error),
