@@ -18,7 +18,7 @@ const F_PORT_TEST: u32 = 224;
 /// Levels that an object leaves to what it is kept in, and its bytes.
 const DEPTH_LEFT: usize = 16;
 const OBJECT_BYTES_MAX: usize = 8 * 1_024;
-const CORRELATION_ID_CHARS_MAX: usize = 100;
+pub(crate) const CORRELATION_ID_CHARS_MAX: usize = 100;
 pub(crate) const CORRELATION_IDS_MAX: usize = 32;
 /// Attempts of a confirmed downlink where the application names none, and the most that the server makes.
 const ATTEMPTS_DEFAULT: u32 = 8;

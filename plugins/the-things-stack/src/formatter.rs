@@ -2,7 +2,9 @@
 //! formatters of the platform are not run.
 
 use crate::context::Waiting;
-use crate::downlink::{BadBody, CORRELATION_IDS_MAX, Downlink, Source, from_base64, is_small_object, to_base64};
+use crate::downlink::{
+    BadBody, CORRELATION_ID_CHARS_MAX, CORRELATION_IDS_MAX, Downlink, Source, from_base64, is_small_object, to_base64,
+};
 use crate::error::{ApiError, Failure, broken_body, invalid, unimplemented};
 use crate::failure;
 use crate::ids::{EndDeviceIds, Uid};
@@ -167,6 +169,9 @@ pub(crate) fn simulate(
     let envelope: Envelope = json::parse_object(body).map_err(|broken| broken_body(broken.text()))?;
     let mut correlation_ids = envelope.correlation_ids.unwrap_or_default();
     correlation_ids.truncate(CORRELATION_IDS_MAX);
+    if correlation_ids.iter().any(|id| id.chars().count() > CORRELATION_ID_CHARS_MAX) {
+        return Err(invalid("correlation_ids", &format!("at most {CORRELATION_ID_CHARS_MAX} characters each")).into());
+    }
     let found = Kind::ALL.into_iter().find_map(|kind| Some((kind, members.get(kind.member())?)));
     let Some((kind, value)) = found.filter(|(_, value)| is_small_object(value, OBJECT_BYTES_MAX)) else {
         return Err(invalid("up", "one of the messages to applications is missing, or has more than 64 KiB").into());
@@ -210,5 +215,9 @@ fn publish(
     let device = queue::device(gateway, uid, device_id)?;
     let ids = EndDeviceIds::new(uid, device_id, Some(&device), &[]);
     let up = Up { kind, ids, correlation_ids, received_at_ms: gateway.now_ms(), body, simulated: true };
-    Ok(up::publish(gateway, &Settings::read(gateway)?, uid, device_id, up)?)
+    up::publish(gateway, &Settings::read(gateway)?, uid, device_id, up).map_err(|error| match error {
+        // What the handler read may be more than a message holds.
+        Error::Limit(why) => invalid("up", &why).into(),
+        error => Failure::Fault(error),
+    })
 }
