@@ -5,16 +5,21 @@ use crate::downlink::{ConfirmedRetry, Downlink};
 use crate::error::{ApiError, Failure, device_not_found, queue_capacity, too_much_at_once};
 use crate::ids::Uid;
 use crate::settings::Settings;
+use crate::up;
 use dragoman_plugin_sdk::http::json_response;
-use dragoman_plugin_sdk::{Device, Execution, Gateway, Response, Selection, State, json};
+use dragoman_plugin_sdk::{Device, Error, Execution, Gateway, Response, Selection, State, json};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// Items of one device that may wait (`downlink_queue_capacity`).
 pub(crate) const QUEUE_LIMIT: u32 = 10_000;
 /// Label of an execution with the application that pushed it.
 const APPLICATION: &str = "tts.application";
-/// Items of a listing.
-const LISTED_MAX: u32 = 1_000;
+/// Items of a listing, and their bytes; the gateway takes answers of 4 MiB.
+const LISTED_MAX: usize = 1_000;
+const LISTING_BYTES_MAX: usize = 3 * 1_024 * 1_024;
+/// Executions that are read at once. Each may be as large as a request.
+const STEP: u32 = 50;
 /// Imports that a call may need besides those of its items.
 const CALLS_RESERVED: usize = 40;
 /// Imports for one item of a push, at least.
@@ -23,7 +28,7 @@ const CALLS_OF_ITEM: usize = 13;
 #[derive(Serialize)]
 struct Listing {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    downlinks: Vec<Downlink>,
+    downlinks: Vec<Box<RawValue>>,
 }
 
 /// The device that an application calls by that name.
@@ -32,19 +37,38 @@ pub(crate) fn device(gateway: &impl Gateway, uid: &Uid, device_id: &str) -> Resu
     Ok(gateway.resolve(crate::ids::ID_ALIAS, &alias).ok_or_else(|| device_not_found(&alias))?)
 }
 
-/// What the application has queued or ahead in the network, in order. The first 1 000; a header says how many there are
-/// more.
-pub(crate) fn list(gateway: &impl Gateway, uid: &Uid, device: &Device) -> Response {
+/// What the application has queued or ahead in the network, in order: the first 1 000, and of them as many as an answer
+/// holds. A header says how many there are more.
+pub(crate) fn list(gateway: &impl Gateway, uid: &Uid, device: &Device) -> Result<Response, Error> {
     let selection = selection(uid, device, vec![State::Queued, State::Sent]);
-    let mut waiting = gateway.executions(&selection, None, LISTED_MAX).items;
-    waiting.sort_by_key(place);
-    let downlinks: Vec<_> = waiting.iter().filter_map(listed).collect();
-    let more = gateway.count(&selection).saturating_sub(u64::from(LISTED_MAX));
+    let (mut waiting, mut after) = (Vec::new(), None);
+    loop {
+        // A few at a time: of each only the item that is shown is kept, and the record is several times as large.
+        let page = gateway.executions(&selection, after.as_deref(), STEP);
+        for execution in &page.items {
+            if let Some(downlink) = listed(execution) {
+                waiting.push((place(execution), up::body(&downlink)?));
+            }
+        }
+        match page.next.filter(|_| waiting.len() < LISTED_MAX && !page.items.is_empty()) {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    waiting.truncate(LISTED_MAX);
+    waiting.sort_by_key(|(place, _)| *place);
+    let mut bytes = 0;
+    let fits = waiting.into_iter().map(|(_, downlink)| downlink).take_while(|downlink| {
+        bytes += downlink.get().len();
+        bytes <= LISTING_BYTES_MAX
+    });
+    let downlinks: Vec<_> = fits.collect();
+    let more = count(gateway, &selection).saturating_sub(downlinks.len());
     let mut response = json_response(200, &Listing { downlinks });
     if more > 0 {
         response.headers.push(("x-warning".to_owned(), format!("{more} more downlinks are not listed")));
     }
-    response
+    Ok(response)
 }
 
 /// First what is sent, then what waits, by when it took its place: a failed attempt goes to the tail.
@@ -77,7 +101,7 @@ pub(crate) fn check_work(
     items: usize,
     replaces: bool,
 ) -> Result<(), ApiError> {
-    let taken_back = if replaces { waiting(gateway, &own(uid, device)) } else { 0 };
+    let taken_back = if replaces { count(gateway, &own(uid, device)) } else { 0 };
     let calls = items.saturating_mul(calls_of_item(settings)).saturating_add(taken_back);
     if calls.saturating_add(CALLS_RESERVED) > calls_max(settings) {
         let why = format!("{items} new and {taken_back} replaced downlinks are more than one call can do");
@@ -95,14 +119,14 @@ pub(crate) fn check_room(
     replaces: bool,
 ) -> Result<(), ApiError> {
     let own = own(uid, device);
-    let taken_back = if replaces { waiting(gateway, &own) } else { 0 };
+    let taken_back = if replaces { count(gateway, &own) } else { 0 };
     // The queue is the device's, whichever application filled it.
-    let all = waiting(gateway, &Selection { labels: Vec::new(), ..own }).saturating_sub(taken_back);
+    let all = count(gateway, &Selection { labels: Vec::new(), ..own }).saturating_sub(taken_back);
     let limit = usize::try_from(QUEUE_LIMIT).unwrap_or(usize::MAX);
     if items.saturating_add(all) > limit { Err(queue_capacity()) } else { Ok(()) }
 }
 
-fn waiting(gateway: &impl Gateway, what: &Selection) -> usize {
+fn count(gateway: &impl Gateway, what: &Selection) -> usize {
     usize::try_from(gateway.count(what)).unwrap_or(usize::MAX)
 }
 

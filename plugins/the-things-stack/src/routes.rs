@@ -105,7 +105,7 @@ fn call(gateway: &impl Gateway, request: &Request) -> Result<Decision, Failure> 
         (Route::Queue, [_, device]) => {
             let uid = allowed(Right::TrafficRead)?;
             let device = queue::device(gateway, &uid, device)?;
-            Ok(Decision::Respond(queue::list(gateway, &uid, &device)))
+            Ok(Decision::Respond(queue::list(gateway, &uid, &device)?))
         }
         (Route::Simulate, [_, device]) => {
             formatter::simulate(gateway, (&allowed(Right::TrafficUpWrite)?, device), body()?)
