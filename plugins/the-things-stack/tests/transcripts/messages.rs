@@ -114,6 +114,7 @@ fn every_event_has_its_topic_and_body() {
     let fake = gateway();
     let (confirmed, _) = submitted(&fake, PUSH, CONFIRMED);
     let (plain, _) = submitted(&fake, PUSH, ITEM);
+    let (object, _) = submitted(&fake, PUSH, OBJECT);
     let mut told_sent = confirmed[0].clone();
     told_sent.state = State::Acked;
     told_sent.labels.push(("tts.told-sent".to_owned(), "1".to_owned()));
@@ -156,6 +157,11 @@ fn every_event_has_its_topic_and_body() {
             "delivered, and no answer is possible",
             &confirmed[0],
             vec![because(ended(State::Succeeded, 1), "$DELIVERED_ONLY")],
+        ),
+        (
+            "an object that nobody encodes for its network",
+            &object[0],
+            vec![line("queued", State::Queued, 0, &[]), because(line("ended", State::Failed, 0, &[]), "NO_HANDLER")],
         ),
         ("replaced: it vanishes", &confirmed[0], vec![because(ended(State::Canceled, 0), "$CANCELED")]),
     ];
