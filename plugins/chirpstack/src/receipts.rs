@@ -113,7 +113,9 @@ fn taken(gateway: &impl Gateway, about: &Correlation, result: Result<(), Error>)
             gateway.log(Severity::Debug, &format!("queue item {} is none of ours", about.key));
             Ok(())
         }
-        Err(Error::Denied(why) | Error::Invalid(why) | Error::Conflict(why)) => Err(Dropped::Because(why)),
+        Err(Error::Denied(why) | Error::Invalid(why) | Error::Limit(why) | Error::Conflict(why)) => {
+            Err(Dropped::Because(why))
+        }
         Err(error) => Err(Dropped::Fault(error)),
     }
 }

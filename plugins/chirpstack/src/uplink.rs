@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// Bytes of an event's name.
+const NAME_BYTES_MAX: usize = 512;
+
 /// Counter of events of devices that are not registered.
 const UNKNOWN_DEVICES: &str = "events-of-unknown-devices";
 
@@ -209,7 +212,8 @@ fn join(gateway: &impl Gateway, device: &Device, application: &str, join: &Join)
 }
 
 fn integration(gateway: &impl Gateway, device: &Device, event: &Integration) -> Result<(), Dropped> {
-    let name = event.integration_name.as_deref().or(event.event_type.as_deref()).unwrap_or("integration");
+    let names = [event.integration_name.as_deref(), event.event_type.as_deref()];
+    let name = names.into_iter().flatten().find(|name| is_name(name)).unwrap_or("integration");
     let body = event.object.as_ref().map(|object| object.get().to_owned());
     emit(gateway, device, ("notification", Some(name)), None, body, Vec::new())
 }
@@ -240,6 +244,13 @@ fn hex(text: &str) -> Option<String> {
     Some(base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
+/// Whether the gateway takes a text as the name of an event.
+fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+}
+
+/// Tells an event, without a name where the network's is none. What the gateway does not take of it is dropped: what a
+/// network sends is no fault of ours.
 fn emit(
     gateway: &impl Gateway,
     device: &Device,
@@ -248,15 +259,19 @@ fn emit(
     body: Option<String>,
     attributes: Attributes,
 ) -> Result<(), Dropped> {
-    Ok(gateway.emit(&Event {
+    let told = gateway.emit(&Event {
         device: device.id.clone(),
         kind: kind.to_owned(),
-        name: name.map(str::to_owned),
+        name: name.filter(|name| is_name(name)).map(str::to_owned),
         at_ms: gateway.now_ms(),
         raw,
         body,
         attributes,
-    })?)
+    });
+    told.map_err(|error| match error {
+        Error::Limit(why) | Error::Invalid(why) => Dropped::Because(why),
+        error => Dropped::Fault(error),
+    })
 }
 
 #[cfg(test)]

@@ -242,6 +242,44 @@ fn bad_events_are_dropped_with_a_line() {
     assert_eq!(fake.deeds.take(), []);
 }
 
+/// ChirpStack leaves out what is empty, and an integration may call itself anything.
+#[test]
+fn an_event_without_a_name_that_fits_is_told_without_it() {
+    let fake = gateway();
+    let long = "x".repeat(513);
+    for (kind, payload, expected) in [
+        ("log", "{}".to_owned(), None),
+        ("log", r#"{"code":"UPLINK_CODEC"}"#.to_owned(), Some("UPLINK_CODEC")),
+        ("log", format!(r#"{{"code":"{long}"}}"#), None),
+        ("integration", "{}".to_owned(), Some("integration")),
+        ("integration", r#"{"integrationName":"","eventType":"alarm"}"#.to_owned(), Some("alarm")),
+        ("integration", r#"{"integrationName":"","eventType":""}"#.to_owned(), Some("integration")),
+        ("integration", format!(r#"{{"integrationName":"{long}"}}"#), Some("integration")),
+    ] {
+        hear(&fake, &event(EUI, kind, &payload)).unwrap();
+        let deeds = fake.deeds.take();
+        let [Deed::Emitted(told)] = deeds.as_slice() else { panic!("{payload:.60}: {deeds:?}") };
+        assert_eq!(told.name.as_deref(), expected, "{payload:.60}");
+    }
+}
+
+/// What is too large for the gateway is the network's, and no fault of the dialect.
+#[test]
+fn what_is_too_large_is_dropped_with_a_line() {
+    let fake = gateway();
+    let long = |length: usize| "x".repeat(length);
+    for (kind, payload) in [
+        ("ack", format!(r#"{{"queueItemId":"{}"}}"#, long(600))),
+        ("txack", format!(r#"{{"queueItemId":"{}"}}"#, long(600))),
+        ("log", format!(r#"{{"code":"X","description":"{}"}}"#, long(300_000))),
+    ] {
+        hear(&fake, &event(EUI, kind, &payload)).unwrap();
+        assert_eq!(fake.deeds.take(), [], "{kind}");
+        let log = fake.log.take();
+        assert!(matches!(log.as_slice(), [(_, text)] if text.contains("but at most")), "{kind}: {log:.200?}");
+    }
+}
+
 #[test]
 fn what_the_gateway_does_not_take_is_a_line_or_a_fault() {
     let mut fake = gateway();
