@@ -1,7 +1,7 @@
 //! What is sent to a device: one item for its queue in ChirpStack.
 
 use crate::lorawan::{CONFIRMED, DEV_EUI_ALIAS, F_PORT, is_eui};
-use crate::profile::Profile;
+use crate::profile::{Profile, Waiting};
 use crate::settings::Settings;
 use crate::topic;
 use base64::Engine;
@@ -57,6 +57,8 @@ pub(crate) fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Exec
         expires_at: time::rfc3339(execution.deadline_ms),
     };
     let text = serde_json::to_string(&command).map_err(|error| Error::Internal(error.to_string()))?;
+    let waiting = Waiting { item: id.clone(), execution: execution.id.clone(), uplinks: 0 };
+    Profile { waiting: Some(waiting), ..Profile::of(device) }.keep(gateway, device)?;
     Ok(Dispatched::Send(vec![Outgoing {
         to: Audience::Subscribed,
         message: Message {

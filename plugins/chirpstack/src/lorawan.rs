@@ -26,6 +26,7 @@ pub(crate) const ACKED_BY_NETWORK: (&str, &str) = ("acked.cause", "network");
 
 /// Codes of reasons.
 pub(crate) const NACK: &str = "LORAWAN_NACK";
+pub(crate) const NO_RECEIPT: &str = "LORAWAN_NO_RECEIPT";
 pub(crate) const EXPIRED: &str = "LORAWAN_EXPIRED";
 pub(crate) const TOO_LONG: &str = "LORAWAN_TOO_LONG";
 pub(crate) const F_CNT_TOO_LOW: &str = "LORAWAN_F_CNT_TOO_LOW";

@@ -10,14 +10,23 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) application_id: Option<String>,
-    /// As ChirpStack names it, e.g. `CLASS_A`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) class: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dev_addr: Option<String>,
     /// Base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) session_key_id: Option<String>,
+    /// The item that the network was given last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waiting: Option<Waiting>,
+}
+
+/// An item of which no receipt came yet, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    pub(crate) item: String,
+    pub(crate) execution: String,
+    /// Uplinks since it, or since the network sent something else to the device.
+    pub(crate) uplinks: u32,
 }
 
 impl Profile {

@@ -1,14 +1,18 @@
 //! What becomes of an item in ChirpStack: sent by radio, acknowledged by the device or not, or discarded.
 
 use crate::downlink::ends_at_receipt;
-use crate::lorawan::{ACKED_BY_NETWORK, EXPIRED, F_CNT, F_CNT_TOO_LOW, GATEWAY_ID, NACK, TOO_LONG, add};
+use crate::lorawan::{ACKED_BY_NETWORK, EXPIRED, F_CNT, F_CNT_TOO_LOW, GATEWAY_ID, NACK, NO_RECEIPT, TOO_LONG, add};
 use crate::profile::Profile;
 use crate::uplink::Dropped;
 use dragoman_plugin_sdk::{
-    Attributes, Correlation, Device, Error, Gateway, Outcome, Reason, Report, Severity, outcome,
+    Attributes, Correlation, Device, Error, Execution, Gateway, Outcome, Reason, Report, Severity, State, outcome,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Uplinks without a receipt after which an item is given up. The first may have come too soon for it, and the event of
+/// the last comes before the receipt that belongs to it.
+const UPLINKS_MISSED_MAX: u32 = 3;
 
 /// `event/txack`.
 #[derive(Deserialize)]
@@ -52,7 +56,38 @@ pub(crate) fn sent(gateway: &impl Gateway, server: &str, device: &Device, ack: &
     let report =
         if ends_at_receipt(&ack.queue_item_id) { Report::Ended(Outcome::Succeeded(None)) } else { Report::Acked(None) };
     let about = about(server, &ack.queue_item_id);
-    taken(gateway, &about, gateway.tell(&about, &report, &attributes))
+    taken(gateway, &about, gateway.tell(&about, &report, &attributes))?;
+    // The device's window went to something else, so an item that waits has not missed one.
+    let mut profile = Profile::of(device);
+    if let Some(waiting) = profile.waiting.as_mut().filter(|waiting| waiting.item != ack.queue_item_id) {
+        waiting.uplinks = 0;
+    }
+    Ok(profile.keep(gateway, device)?)
+}
+
+/// Counts an uplink behind which the item that waits could have been sent. ChirpStack sends what waits right after the
+/// device spoke and then tells the receipt; where that did not come several times, either the network has lost the item,
+/// or its receipt was lost on the way, and nothing else would ever let the device's next command go.
+pub(crate) fn missed(
+    gateway: &impl Gateway,
+    server: &str,
+    device: &Device,
+    profile: &mut Profile,
+) -> Result<(), Dropped> {
+    let Some(mut waiting) = profile.waiting.take() else { return Ok(()) };
+    let is_out = |open: &Execution| open.id == waiting.execution && open.state == State::Sent;
+    if !gateway.open_executions(&device.id).iter().any(is_out) {
+        return Ok(());
+    }
+    waiting.uplinks += 1;
+    if waiting.uplinks < UPLINKS_MISSED_MAX {
+        profile.waiting = Some(waiting);
+        return Ok(());
+    }
+    let about = about(server, &waiting.item);
+    let text = format!("the device spoke {UPLINKS_MISSED_MAX} times, and the network told no receipt of the downlink");
+    let told = gateway.attempt_failed(&about, &outcome::reason(NO_RECEIPT, text), &[]);
+    taken(gateway, &about, told)
 }
 
 /// The device acknowledged the item, or did not with its next uplink or in time. ChirpStack does not try it again.

@@ -20,8 +20,6 @@ const UNKNOWN_DEVICES: &str = "events-of-unknown-devices";
 #[serde(rename_all = "camelCase")]
 struct Up {
     #[serde(default)]
-    device_info: Option<DeviceInfo>,
-    #[serde(default)]
     dev_addr: Option<String>,
     #[serde(default)]
     f_cnt: u32,
@@ -47,18 +45,9 @@ struct Join {
     #[serde(default)]
     deduplication_id: Option<String>,
     #[serde(default)]
-    device_info: Option<DeviceInfo>,
-    #[serde(default)]
     dev_addr: Option<String>,
     #[serde(default)]
     join_server_context: Option<JoinServerContext>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeviceInfo {
-    #[serde(default)]
-    device_class_enabled: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -138,7 +127,7 @@ fn take(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<
     }
     let Payload::Text(text) = &message.payload else { return Err(because("its payload is not UTF-8")) };
     match kind {
-        "up" => up(gateway, &device, application, &read(text)?),
+        "up" => up(gateway, server, &device, application, &read(text)?),
         "join" => join(gateway, &device, application, &read(text)?),
         "status" => {
             let body = text_of(&read::<Status>(text)?)?;
@@ -171,7 +160,7 @@ fn text_of(body: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(body).map_err(|error| Error::Internal(error.to_string()))
 }
 
-fn up(gateway: &impl Gateway, device: &Device, application: &str, up: &Up) -> Result<(), Dropped> {
+fn up(gateway: &impl Gateway, server: &str, device: &Device, application: &str, up: &Up) -> Result<(), Dropped> {
     let bytes = match up.data.as_deref() {
         None => Vec::new(),
         Some(text) => base64::engine::general_purpose::STANDARD
@@ -179,8 +168,9 @@ fn up(gateway: &impl Gateway, device: &Device, application: &str, up: &Up) -> Re
             .map_err(|error| Dropped::Because(format!("its data is no base64: {error}")))?,
     };
     let mut profile = Profile::of(device);
-    learn(&mut profile, application, up.device_info.as_ref(), up.dev_addr.as_deref());
+    learn(&mut profile, application, up.dev_addr.as_deref());
     profile.session_key_id = session_key(up.join_server_context.as_ref()).or(profile.session_key_id);
+    receipts::missed(gateway, server, device, &mut profile)?;
     profile.keep(gateway, device)?;
     // Frames of the network's own, on port 0 or on none, say nothing to an application.
     if up.f_port == 0 {
@@ -200,7 +190,7 @@ fn up(gateway: &impl Gateway, device: &Device, application: &str, up: &Up) -> Re
 
 fn join(gateway: &impl Gateway, device: &Device, application: &str, join: &Join) -> Result<(), Dropped> {
     let mut profile = Profile::of(device);
-    learn(&mut profile, application, join.device_info.as_ref(), join.dev_addr.as_deref());
+    learn(&mut profile, application, join.dev_addr.as_deref());
     // A network without a join server names no session; the id of the join does as well.
     profile.session_key_id =
         session_key(join.join_server_context.as_ref()).or_else(|| hex(join.deduplication_id.as_deref()?));
@@ -218,11 +208,8 @@ fn integration(gateway: &impl Gateway, device: &Device, event: &Integration) -> 
     emit(gateway, device, ("notification", Some(name)), None, body, Vec::new())
 }
 
-fn learn(profile: &mut Profile, application: &str, info: Option<&DeviceInfo>, dev_addr: Option<&str>) {
+fn learn(profile: &mut Profile, application: &str, dev_addr: Option<&str>) {
     profile.application_id = Some(application.to_owned());
-    if let Some(class) = info.and_then(|info| info.device_class_enabled.clone()) {
-        profile.class = Some(class);
-    }
     if let Some(dev_addr) = dev_addr.filter(|text| !text.is_empty()) {
         profile.dev_addr = Some(dev_addr.to_owned());
     }

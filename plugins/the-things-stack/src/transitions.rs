@@ -84,6 +84,10 @@ fn told_sent(gateway: &impl Gateway, execution: &Execution, transitions: &[Trans
     attribute(&newest.as_ref().unwrap_or(execution).labels, TOLD_SENT)?.parse().ok()
 }
 
+fn is_without_receipt(transition: &Transition) -> bool {
+    transition.reason.as_ref().is_some_and(|reason| reason.code == "LORAWAN_NO_RECEIPT")
+}
+
 /// What is told about each transition, and the attempt of which `down/sent` has been told then.
 fn tell(transitions: &[Transition], confirmed: bool, mut sent: Option<u32>) -> (Vec<Told<'_>>, Option<u32>) {
     let mut told = Vec::new();
@@ -95,7 +99,8 @@ fn tell(transitions: &[Transition], confirmed: bool, mut sent: Option<u32>) -> (
                 add(Kind::Sent);
                 sent = Some(of.attempt);
             }
-            ("attempt-failed", _) if confirmed => add(Kind::Nack),
+            // A network that lost the item, or its receipt, is no device that did not acknowledge it.
+            ("attempt-failed", _) if confirmed && !is_without_receipt(of) => add(Kind::Nack),
             ("ended", State::Succeeded) => {
                 if sent != Some(of.attempt) {
                     add(Kind::Sent);
@@ -154,6 +159,7 @@ mod tests {
     fn line(event: &str, state: State, attempt: u32) -> Transition {
         let reason = match event {
             "ended*" => Some(outcome::reason("$DELIVERED_ONLY", "")),
+            "attempt-failed*" => Some(outcome::reason("LORAWAN_NO_RECEIPT", "")),
             _ => None,
         };
         Transition {
@@ -201,6 +207,8 @@ mod tests {
                 &[Nack, Sent, Ack],
             ),
             (true, Some(8), &[("attempt-failed", Lost, 8), ("ended", Lost, 8)], &[Nack, Failed]),
+            // The network told no receipt: whether the device heard it is not known.
+            (true, None, &[("attempt-failed*", Waits, 1), ("requeued", Waits, 1)], &[]),
             (false, None, &[("attempt-failed", Waits, 1), ("requeued", Waits, 1)], &[]),
             (true, None, &[queued, ("ended", TimedOut, 0)], &[Queued, Failed]),
             (true, None, &[("ended", State::Rejected, 1)], &[Failed]),
