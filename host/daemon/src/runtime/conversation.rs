@@ -4,14 +4,17 @@
 //! it is called again with the answers; what it submitted is applied; and once that got as far as the dialect waits for,
 //! it words the answer. Only how the first call is made and where the answer goes differs.
 
+use super::again::{self, Failed};
 use super::asks;
 use super::engine::Stopped;
 use super::gateway::Gateway;
 use super::writes::{About, REPEATS_MAX, Submitted, WriteError};
-use dragoman_core::{Execution, ExecutionId, Message, Session, Stage};
-use dragoman_wasm::{CallContext, CallError, Decision, Done, Plugin, Presented, Request, Response, Settlement, Wait};
+use dragoman_core::{DeviceId, Execution, ExecutionId, Message, Session, Stage};
+use dragoman_wasm::{
+    CallContext, CallError, Decision, Done, Plugin, Presented, Question, Request, Response, Settlement, Wait,
+};
 use std::sync::Arc;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Why the dialect could not answer, so that the host has to.
 #[derive(Debug, thiserror::Error)]
@@ -74,11 +77,7 @@ pub async fn answer_request(
     presented: Option<Presented>,
 ) -> Result<Response, Unanswered> {
     let call = gateway.call_context(presented);
-    let begun = {
-        let first = Asker::Request(request);
-        begin(gateway, plugin, &call, &first).await?
-    };
-    match begun {
+    match begin(gateway, plugin, &call, &Asker::Request(request)).await? {
         Begun::Respond(response) => {
             // What was read may be ahead of the disk, and nothing leaves before the disk has it.
             gateway.engine.committed(gateway.engine.horizon()).await?;
@@ -124,7 +123,8 @@ pub async fn hear_message(
     drop(place);
     let (gateway, plugin) = (gateway.clone(), plugin.clone());
     tokio::spawn(async move {
-        if let Err(why) = settle_message(&gateway, &plugin, wait, submitted).await {
+        let settled = settle(&gateway, submitted).await;
+        if let Err(why) = tell_settled(&gateway, &plugin, &wait, settled).await {
             metrics::counter!("dragoman_answers_failed_total", "dialect" => plugin.name().to_string()).increment(1);
             tracing::warn!(dialect = %plugin.name(), %why, "the answer to a message was not given");
         }
@@ -132,25 +132,19 @@ pub async fn hear_message(
     Ok(())
 }
 
-async fn settle_message(
+async fn tell_settled(
     gateway: &Arc<Gateway>,
-    plugin: &Arc<Plugin>,
-    wait: Wait,
-    submitted: Vec<Submitted>,
+    plugin: &Plugin,
+    wait: &Wait,
+    settled: Result<(Vec<Settlement>, Vec<ExecutionId>), Unanswered>,
 ) -> Result<(), Unanswered> {
-    let (settlements, executions) = settle(gateway, submitted).await?;
+    let (settlements, executions) = settled?;
     let call = gateway.call_context(None);
-    let mut repeats = 0;
-    loop {
-        let done = match plugin.topics_settled(call.clone(), &wait.context, &settlements).await {
-            Ok(done) => done,
-            Err(fault) => return Err(Unanswered::AnswerFault { fault, executions }),
-        };
-        match gateway.apply_writes(plugin, done.writes, About::default()).await {
-            Ok(_) => return Ok(()),
-            Err(WriteError::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
-            Err(error) => return Err(error.into()),
-        }
+    let word = || plugin.topics_settled(call.clone(), &wait.context, &settlements);
+    match again::call_and_apply(gateway, plugin, word, About::default).await {
+        Ok(_) => Ok(()),
+        Err(Failed::Call(fault)) => Err(Unanswered::AnswerFault { fault, executions }),
+        Err(Failed::Writes(error)) => Err(error.into()),
     }
 }
 
@@ -161,28 +155,46 @@ enum Asker<'a> {
 }
 
 /// What the first calls of a conversation came to.
-enum Begun<'a> {
+enum Begun {
     /// That was all.
     Nothing,
     /// This is the answer.
     Respond(Response),
     /// The answer follows.
-    Wait { wait: Wait, submitted: Vec<Submitted>, place: Option<SemaphorePermit<'a>> },
+    Wait { wait: Wait, submitted: Vec<Submitted>, place: Option<OwnedSemaphorePermit> },
+}
+
+/// What the first call of a conversation came to.
+enum First {
+    Begun(Begun),
+    /// A device's handler is asked first. What the call wrote is applied.
+    Asked {
+        context: String,
+        questions: Vec<(DeviceId, Question)>,
+    },
 }
 
 /// Calls the dialect, and once more where it asked, and applies what it wrote.
-async fn begin<'a>(
-    gateway: &'a Arc<Gateway>,
+async fn begin(
+    gateway: &Arc<Gateway>,
     plugin: &Arc<Plugin>,
     call: &CallContext,
     asker: &Asker<'_>,
-) -> Result<Begun<'a>, Unanswered> {
+) -> Result<Begun, Unanswered> {
     let mut repeats = 0;
-    loop {
+    let first = loop {
         let done = first_call(gateway, plugin, call, asker).await?;
-        match conclude(gateway, plugin, call, done).await {
+        match conclude(gateway, plugin, done).await {
             Err(Unanswered::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
-            begun => return begun,
+            first => break first?,
+        }
+    };
+    // From here on nothing leads back to the first call, whose writes would count twice.
+    match first {
+        First::Begun(begun) => Ok(begun),
+        First::Asked { context, questions } => {
+            let answers = asks::answer(gateway, questions).await;
+            go_on(gateway, plugin, call, &context, &answers).await
         }
     }
 }
@@ -193,47 +205,55 @@ async fn first_call(
     call: &CallContext,
     asker: &Asker<'_>,
 ) -> Result<Done<Option<Decision>>, Unanswered> {
-    let _place = gateway.arrivals.acquire().await.map_err(|error| Unanswered::Store(error.to_string()))?;
+    // It is never closed.
+    let place = || async { gateway.arrivals.acquire().await.ok() };
     match asker {
+        // Who sent it can send it again.
         Asker::Request(request) => {
+            let _place = place().await;
             let done = plugin.handle_request(call.clone(), request).await.map_err(Unanswered::Fault)?;
             Ok(done.map(Some))
         }
         Asker::Message(session, message) => {
-            let done = plugin.topics_message(call.clone(), session, message).await.map_err(Unanswered::Fault)?;
+            let read = || async {
+                let _place = place().await;
+                plugin.topics_message(call.clone(), session, message).await
+            };
+            let done = again::when_free(read).await.map_err(Unanswered::Fault)?;
             Ok(done.map(|wait| wait.map(Decision::Wait)))
         }
     }
 }
 
-async fn conclude<'a>(
-    gateway: &'a Arc<Gateway>,
+async fn conclude(
+    gateway: &Arc<Gateway>,
     plugin: &Arc<Plugin>,
-    call: &CallContext,
     done: Done<Option<Decision>>,
-) -> Result<Begun<'a>, Unanswered> {
+) -> Result<First, Unanswered> {
     let Done { value, writes, questions, .. } = done;
-    if let (Some(Decision::Wait(wait)), false) = (&value, questions.is_empty()) {
-        gateway.apply_writes(plugin, writes, About::default()).await?;
-        let answers = asks::answer(gateway, questions).await;
-        return go_on(gateway, plugin, call, &wait.context, &answers).await;
+    match value {
+        Some(Decision::Wait(Wait { context, .. })) if !questions.is_empty() => {
+            gateway.apply_writes(plugin, writes, About::default()).await?;
+            Ok(First::Asked { context, questions })
+        }
+        value => apply(gateway, plugin, value, writes).await.map(First::Begun),
     }
-    apply(gateway, plugin, value, writes).await
 }
 
 /// The second call of a conversation that asked.
-async fn go_on<'a>(
-    gateway: &'a Arc<Gateway>,
+async fn go_on(
+    gateway: &Arc<Gateway>,
     plugin: &Arc<Plugin>,
     call: &CallContext,
     context: &str,
     answers: &[dragoman_wasm::Answer],
-) -> Result<Begun<'a>, Unanswered> {
+) -> Result<Begun, Unanswered> {
     // Ids and numbers must differ from those of the first call, whose writes are applied.
-    let again = gateway.call_context(call.presented.clone());
+    let call = gateway.call_context(call.presented.clone());
     let mut repeats = 0;
     loop {
-        let done = plugin.answered(again.clone(), context, answers).await.map_err(Unanswered::Fault)?;
+        let answered = again::when_free(|| plugin.answered(call.clone(), context, answers));
+        let done = answered.await.map_err(Unanswered::Fault)?;
         match apply(gateway, plugin, done.value, done.writes).await {
             Err(Unanswered::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
             begun => return begun,
@@ -241,12 +261,12 @@ async fn go_on<'a>(
     }
 }
 
-async fn apply<'a>(
-    gateway: &'a Arc<Gateway>,
+async fn apply(
+    gateway: &Arc<Gateway>,
     plugin: &Arc<Plugin>,
     decision: Option<Decision>,
     writes: Vec<dragoman_wasm::PluginWrite>,
-) -> Result<Begun<'a>, Unanswered> {
+) -> Result<Begun, Unanswered> {
     let until = match &decision {
         Some(Decision::Wait(wait)) => Some(wait.until),
         _ => None,
@@ -256,7 +276,7 @@ async fn apply<'a>(
     let place = match until {
         Some(until) if until != Stage::Accepted => {
             let full = |_| Unanswered::TooMany { limit: gateway.waiting_max() };
-            Some(gateway.waiting.try_acquire().map_err(full)?)
+            Some(gateway.waiting.clone().try_acquire_owned().map_err(full)?)
         }
         _ => None,
     };

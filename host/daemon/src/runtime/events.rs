@@ -1,8 +1,9 @@
 //! What the broker tells and asks, passed to the room it belongs to.
 
+use super::again;
 use super::engine::{Step, Stopped};
 use super::gateway::Gateway;
-use super::writes::{About, REPEATS_MAX, WriteError};
+use super::writes::About;
 use async_trait::async_trait;
 use dragoman_core::{ConnectRefusal, DeviceId, Grant, Input, Message, Session, Subscription};
 use dragoman_mqtt::{
@@ -135,29 +136,17 @@ impl Gateway {
             return SubscribeVerdict::Refuse;
         };
         let call = self.call_context(None);
-        for _ in 0..=REPEATS_MAX {
-            let done = match plugin.on_subscribe(call.clone(), session, asked).await {
-                Ok(done) => done,
-                Err(fault) => {
-                    tracing::warn!(%fault, filter = %asked.filter, "a subscription is refused because its dialect failed");
-                    return SubscribeVerdict::Refuse;
-                }
-            };
-            match self.apply_writes(&plugin, done.writes, About::default()).await {
-                Ok(_) => {
-                    return match done.value {
-                        SubscriptionVerdict::AsAsked => SubscribeVerdict::AsAsked,
-                        SubscriptionVerdict::Rewritten(filter) => SubscribeVerdict::Rewritten(filter),
-                        SubscriptionVerdict::Refuse => SubscribeVerdict::Refuse,
-                    };
-                }
-                Err(WriteError::Conflict(_)) => {}
-                Err(error) => {
-                    tracing::warn!(%error, filter = %asked.filter, "a subscription is refused because what it led to could not be written");
-                    return SubscribeVerdict::Refuse;
-                }
+        let ask = || plugin.on_subscribe(call.clone(), session, asked);
+        match again::call_and_apply(self, &plugin, ask, About::default).await {
+            Ok(called) => match called.value {
+                SubscriptionVerdict::AsAsked => SubscribeVerdict::AsAsked,
+                SubscriptionVerdict::Rewritten(filter) => SubscribeVerdict::Rewritten(filter),
+                SubscriptionVerdict::Refuse => SubscribeVerdict::Refuse,
+            },
+            Err(why) => {
+                tracing::warn!(%why, filter = %asked.filter, "a subscription is refused because its dialect failed");
+                SubscribeVerdict::Refuse
             }
         }
-        SubscribeVerdict::Refuse
     }
 }

@@ -42,7 +42,7 @@ pub struct Gateway {
     /// Held while names of devices are looked up and written.
     pub registry: tokio::sync::Mutex<()>,
     /// Places for requests that wait for a device.
-    pub waiting: tokio::sync::Semaphore,
+    pub waiting: Arc<tokio::sync::Semaphore>,
     /// Places for calls that begin something: admissions and requests. Fewer than there are plugin instances, so that
     /// calls about work that was accepted always find one.
     pub arrivals: tokio::sync::Semaphore,
@@ -78,7 +78,7 @@ impl Gateway {
         let runtime = tokio::runtime::Handle::current();
         let broker = watch::Sender::new(None);
         let gateway = Arc::new_cyclic(|this| Self {
-            waiting: tokio::sync::Semaphore::new(config.limits.http_waiting_max),
+            waiting: Arc::new(tokio::sync::Semaphore::new(config.limits.http_waiting_max)),
             arrivals: tokio::sync::Semaphore::new(arrivals_max(config.plugins.instances_max)),
             draining: watch::Sender::new(false),
             presence: Presence::default(),

@@ -1,18 +1,15 @@
 //! A message of a client: to the dialect that claims its topic, in the order of its session.
 
-use super::conversation::{self, Unanswered};
+use super::again;
+use super::conversation;
 use super::gateway::Gateway;
-use super::writes::{About, REPEATS_MAX, WriteError};
+use super::writes::About;
 use dragoman_core::{DeviceId, Message, Session, SessionId};
 use dragoman_mqtt::InboundVerdict;
 use dragoman_store::Seq;
-use dragoman_wasm::{CallError, Fault, Plugin};
+use dragoman_wasm::Plugin;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Before a message is read again for which no plugin instance was free, and how often.
-const BUSY_AGAIN_AFTER: Duration = Duration::from_millis(250);
-const BUSY_WAITS_MAX: u32 = 20;
 /// MQTT 5 reason code: the plugin that should read the message failed.
 const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
 /// MQTT 5 reason code: the topic belongs to another dialect, or to nobody.
@@ -28,7 +25,8 @@ pub enum Turn {
 }
 
 impl Turn {
-    fn of(session: &Session) -> Self {
+    /// The turn of a session's calls.
+    pub(super) fn of(session: &Session) -> Self {
         match &session.device {
             Some(device) => Self::Device(device.clone()),
             None => Self::Session(session.id.clone()),
@@ -91,18 +89,9 @@ impl Gateway {
         session: &Session,
         message: &Message,
     ) -> Result<Option<Seq>, u8> {
-        let mut waited = 0;
-        loop {
-            match conversation::hear_message(self, plugin, session, message).await {
-                Ok(()) => return Ok(Some(self.engine.horizon())),
-                Err(Unanswered::Fault(CallError { fault: Fault::Busy(_) | Fault::Host(_), .. }))
-                    if waited < BUSY_WAITS_MAX =>
-                {
-                    waited += 1;
-                    tokio::time::sleep(BUSY_AGAIN_AFTER).await;
-                }
-                Err(why) => return Err(unread(plugin, message, &why)),
-            }
+        match conversation::hear_message(self, plugin, session, message).await {
+            Ok(()) => Ok(Some(self.engine.horizon())),
+            Err(why) => Err(unread(plugin, message, &why)),
         }
     }
 
@@ -115,32 +104,14 @@ impl Gateway {
         message: &Message,
     ) -> Result<Option<Seq>, u8> {
         let call = self.call_context(None);
-        let mut waited = 0;
-        for _ in 0..=REPEATS_MAX {
-            let read = loop {
-                let read = plugin.southbound_message(call.clone(), session, message).await;
-                // Nothing is wrong with the message where the plugin could not be called: a 3.1.1 device has no way to
-                // hear of a refusal, and would take its answer for told.
-                match &read {
-                    Err(CallError { fault: Fault::Busy(_) | Fault::Host(_), .. }) if waited < BUSY_WAITS_MAX => {
-                        waited += 1;
-                        tokio::time::sleep(BUSY_AGAIN_AFTER).await;
-                    }
-                    _ => break read,
-                }
-            };
-            let done = read.map_err(|fault| unread(plugin, message, &fault))?;
-            if done.writes.is_empty() {
-                return Ok(None);
-            }
-            let about = About { reporter: session.device.as_ref(), ..About::default() };
-            match self.apply_writes(plugin, done.writes, about).await {
-                Ok(applied) => return Ok(Some(applied.seq)),
-                Err(WriteError::Conflict(_)) => {}
-                Err(error) => return Err(unread(plugin, message, &error)),
-            }
+        // Nothing is wrong with the message where the plugin cannot be called: a 3.1.1 device has no way to hear of a
+        // refusal, and would take its answer for told.
+        let read = || plugin.southbound_message(call.clone(), session, message);
+        let about = || About { reporter: session.device.as_ref(), ..About::default() };
+        match again::call_and_apply(self, plugin, read, about).await {
+            Ok(called) => Ok(called.wrote.then_some(called.applied.seq)),
+            Err(why) => Err(unread(plugin, message, &why)),
         }
-        Err(unread(plugin, message, &"somebody was faster each time"))
     }
 }
 

@@ -7,6 +7,7 @@
 //! what they publish leaves by [`publisher`].
 
 mod admission;
+mod again;
 mod asks;
 pub mod clock;
 pub mod control;
