@@ -8,6 +8,7 @@ use super::again::{self, Failed};
 use super::asks;
 use super::engine::Stopped;
 use super::gateway::Gateway;
+use super::inbound::Turn;
 use super::writes::{About, REPEATS_MAX, Submitted, WriteError};
 use dragoman_core::{DeviceId, Execution, ExecutionId, Message, Session, Stage};
 use dragoman_wasm::{
@@ -121,13 +122,18 @@ pub async fn hear_message(
     // that hangs up. What bounds them is the number of open executions.
     let Begun::Wait { wait, submitted, place } = begin(gateway, plugin, &call, &first).await? else { return Ok(()) };
     drop(place);
-    let (gateway, plugin) = (gateway.clone(), plugin.clone());
+    let (gateway, plugin, turn) = (gateway.clone(), plugin.clone(), Turn::of(session));
     tokio::spawn(async move {
         let settled = settle(&gateway, submitted).await;
-        if let Err(why) = tell_settled(&gateway, &plugin, &wait, settled).await {
-            metrics::counter!("dragoman_answers_failed_total", "dialect" => plugin.name().to_string()).increment(1);
-            tracing::warn!(dialect = %plugin.name(), %why, "the answer to a message was not given");
-        }
+        // Waited for outside of the turn, which what is settled may need itself. Answered in it: between two calls of one
+        // session there is no other.
+        let calls = gateway.calls.clone();
+        calls.push(turn, async move {
+            if let Err(why) = tell_settled(&gateway, &plugin, &wait, settled).await {
+                metrics::counter!("dragoman_answers_failed_total", "dialect" => plugin.name().to_string()).increment(1);
+                tracing::warn!(dialect = %plugin.name(), %why, "the answer to a message was not given");
+            }
+        });
     });
     Ok(())
 }
