@@ -66,7 +66,7 @@ async fn serve_with(
         body: Payload::from(body.to_vec()),
         request_id: request_id.to_owned(),
     };
-    match conversation::answer_request(gateway, plugin, &request, presented).await {
+    match conversation::answer_request(gateway, plugin, request, presented).await {
         Ok(response) => answer::of_plugin(plugin.name(), response, request_id),
         Err(unanswered) => answer::unanswered(&unanswered, request_id),
     }

@@ -70,15 +70,16 @@ impl From<Stopped> for Unanswered {
     }
 }
 
-/// Answers one request in the words of the dialect that claims its route.
+/// Answers one request in the words of the dialect that claims its route. Whoever drops this waits for nothing any more;
+/// what the dialect wants by then is done all the same.
 pub async fn answer_request(
     gateway: &Arc<Gateway>,
     plugin: &Arc<Plugin>,
-    request: &Request,
+    request: Request,
     presented: Option<Presented>,
 ) -> Result<Response, Unanswered> {
     let call = gateway.call_context(presented);
-    match begin(gateway, plugin, &call, &Asker::Request(request)).await? {
+    match begin_apart(gateway, plugin, call.clone(), request).await? {
         Begun::Respond(response) => {
             // What was read may be ahead of the disk, and nothing leaves before the disk has it.
             gateway.engine.committed(gateway.engine.horizon()).await?;
@@ -105,6 +106,29 @@ pub async fn answer_request(
             "plugin {} answered a request with nothing; the contract asks for a response",
             plugin.name()
         ))),
+    }
+}
+
+/// Begins in a task of its own. A caller that hangs up drops whoever waits for its answer, at any time, and a turn that
+/// is applied must not go without what follows it: a connection that is closed, a message that leaves.
+async fn begin_apart(
+    gateway: &Arc<Gateway>,
+    plugin: &Arc<Plugin>,
+    call: CallContext,
+    request: Request,
+) -> Result<Begun, Unanswered> {
+    // It is never closed.
+    let place = gateway.beginning.clone().acquire_owned().await.ok();
+    let (gateway, plugin) = (gateway.clone(), plugin.clone());
+    let begun = tokio::spawn(async move {
+        let _place = place;
+        begin(&gateway, &plugin, &call, &Asker::Request(&request)).await
+    });
+    match begun.await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(begun) => begun,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The process is at its end.
+        Err(Err(_)) => Err(Unanswered::Restarting { executions: Vec::new() }),
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Gateway {
     pub keyed: KeyLocks,
     /// Held while names of devices are looked up and written.
     pub registry: tokio::sync::Mutex<()>,
+    /// Places for requests that begin, those of callers that hung up meanwhile included: as many as may be connected.
+    pub beginning: Arc<tokio::sync::Semaphore>,
     /// Places for requests that wait for a device.
     pub waiting: Arc<tokio::sync::Semaphore>,
     /// Places for calls that begin something: admissions and requests. Fewer than there are plugin instances, so that
@@ -78,6 +80,7 @@ impl Gateway {
         let runtime = tokio::runtime::Handle::current();
         let broker = watch::Sender::new(None);
         let gateway = Arc::new_cyclic(|this| Self {
+            beginning: Arc::new(tokio::sync::Semaphore::new(config.http.connections_max)),
             waiting: Arc::new(tokio::sync::Semaphore::new(config.limits.http_waiting_max)),
             arrivals: tokio::sync::Semaphore::new(arrivals_max(config.plugins.instances_max)),
             draining: watch::Sender::new(false),
