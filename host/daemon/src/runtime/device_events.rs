@@ -1,31 +1,33 @@
 //! What devices say of their own accord: read by the device's handler, told to every dialect that asked for its kind.
 
+use super::again::{self, Failed};
 use super::asks;
 use super::gateway::Gateway;
+use super::places::Places;
 use super::sequencer::Sequencer;
-use super::writes::{About, REPEATS_MAX, WriteError};
+use super::writes::About;
 use dragoman_core::{Delivery, DeviceId, Payload};
 use dragoman_wasm::{Decoded, DeviceEvent, Direction, Plugin};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
-/// Events that may wait to be told. Past that, whoever emits waits, and with it the sender's next message.
-const WAITING_MAX: usize = 4_096;
+/// Places for events that wait to be told: one each, and one more for each KiB, so 32 MiB. Past that, whoever emits
+/// waits, and with it the sender's next message.
+const PLACES: u32 = 32_768;
 /// How long it waits. An event that is emitted while another is told would else wait for itself.
 const PLACE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Tells events in order for each device. What was not told when the process ends is lost.
 pub struct DeviceEvents {
     queues: Sequencer<DeviceId>,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl DeviceEvents {
     /// Nothing to tell yet.
     pub fn new(runtime: tokio::runtime::Handle) -> Self {
-        Self { queues: Sequencer::new(runtime), places: Arc::new(Semaphore::new(WAITING_MAX)) }
+        Self { queues: Sequencer::new(runtime), places: Places::new(PLACES) }
     }
 
     /// Puts an event behind those of its device. Boxed, because what is told may write, and what is written may be an
@@ -36,10 +38,10 @@ impl DeviceEvents {
             if readers(gateway, &event).is_empty() {
                 return;
             }
-            let place = tokio::time::timeout(PLACE_WITHIN, self.places.clone().acquire_owned()).await;
-            let Ok(Ok(place)) = place else {
+            let place = tokio::time::timeout(PLACE_WITHIN, self.places.take(bytes(&event))).await;
+            let Ok(place) = place else {
                 metrics::counter!("dragoman_device_events_dropped_total").increment(1);
-                tracing::warn!(device = %event.device, kind = %event.kind, "an event of a device is dropped: {WAITING_MAX} wait to be told");
+                tracing::warn!(device = %event.device, kind = %event.kind, "an event of a device is dropped: too many wait to be told");
                 return;
             };
             let gateway = gateway.clone();
@@ -67,17 +69,10 @@ async fn tell_one(
     plugin: &Plugin,
     event: &DeviceEvent,
     decoded: Option<&Decoded>,
-) -> Result<(), String> {
+) -> Result<(), Failed> {
     let call = gateway.call_context(None);
-    for _ in 0..=REPEATS_MAX {
-        let done = plugin.on_event(call.clone(), event, decoded).await.map_err(|fault| fault.to_string())?;
-        match gateway.apply_writes(plugin, done.writes, About::default()).await {
-            Ok(_) => return Ok(()),
-            Err(WriteError::Conflict(_)) => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    Err("somebody was faster each time".into())
+    let tell = || plugin.on_event(call.clone(), event, decoded);
+    again::call_and_apply(gateway, plugin, tell, About::default).await.map(drop)
 }
 
 /// What the handler makes of the payload; an event without a payload, or of a device without a decoder, has none.
@@ -88,7 +83,8 @@ async fn decode(gateway: &Arc<Gateway>, event: &DeviceEvent) -> Option<Decoded> 
         return None;
     }
     let what = Delivery { name: event.name.clone(), payload: payload.clone(), attributes: event.attributes.clone() };
-    match handler.decode(gateway.call_context(None), &device, Direction::Up, &what).await {
+    let call = gateway.call_context(None);
+    match again::when_free(|| handler.decode(call.clone(), &device, Direction::Up, &what)).await {
         Ok(Ok(decoded)) => Some(decoded),
         Ok(Err(reason)) => {
             tracing::debug!(device = %event.device, reason = %reason.text, "a payload means nothing to the device's handler");
@@ -99,6 +95,13 @@ async fn decode(gateway: &Arc<Gateway>, event: &DeviceEvent) -> Option<Decoded> 
             None
         }
     }
+}
+
+/// Roughly what an event holds in memory.
+fn bytes(event: &DeviceEvent) -> usize {
+    let raw = event.raw.as_ref().map_or(0, |raw| raw.as_bytes().len());
+    let attributes: usize = event.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    raw + event.body.as_ref().map_or(0, String::len) + attributes
 }
 
 fn readers(gateway: &Gateway, event: &DeviceEvent) -> Vec<Arc<Plugin>> {

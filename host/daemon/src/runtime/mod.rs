@@ -21,6 +21,7 @@ pub mod keys;
 pub mod notes;
 pub mod notices;
 pub mod numbers;
+mod places;
 pub mod planner;
 pub mod plugin_changes;
 pub mod presence;

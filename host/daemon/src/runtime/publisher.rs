@@ -1,15 +1,17 @@
 //! What leaves by MQTT and is no dispatch: events, answers, closed connections. In order, after the commit.
 
 use super::engine::Engine;
+use super::places::Places;
 use dragoman_core::{DeviceId, Message, SessionId};
 use dragoman_mqtt::Broker;
 use dragoman_store::Seq;
 use dragoman_wasm::Readers;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
-/// Departures that may wait for the disk; past that, whoever writes one waits too.
-const WAITING_MAX: usize = 16_384;
+/// Places for departures that wait for the disk: one each, and one more for each KiB of a message, so 64 MiB. Past that,
+/// whoever writes one waits too.
+const PLACES: u32 = 65_536;
 
 /// One thing that leaves.
 #[derive(Debug)]
@@ -27,38 +29,62 @@ pub enum Departure {
     Forget(DeviceId),
 }
 
+impl Departure {
+    /// Roughly what it holds in memory.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Publish { message, .. } => {
+                let attributes: usize = message.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+                message.topic.len() + message.payload.as_bytes().len() + attributes
+            }
+            Self::Close(_) | Self::Forget(_) => 0,
+        }
+    }
+}
+
 /// The queue of departures. At most once: what is in it when the process ends is lost, and so are the connections that
 /// it was for.
 pub struct Publisher {
-    queue: mpsc::Sender<(Seq, Departure)>,
+    queue: mpsc::UnboundedSender<Waiting>,
+    places: Places,
+}
+
+/// A departure in its place.
+struct Waiting {
+    seq: Seq,
+    departure: Departure,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Publisher {
     /// A queue that is worked off for as long as it exists.
     pub fn start(engine: Arc<Engine>, broker: watch::Receiver<Option<Arc<dyn Broker>>>) -> Self {
-        let (queue, departures) = mpsc::channel(WAITING_MAX);
+        // Bounded by its places.
+        let (queue, departures) = mpsc::unbounded_channel();
         tokio::spawn(work_off(engine, broker, departures));
-        Self { queue }
+        Self { queue, places: Places::new(PLACES) }
     }
 
     /// Puts a departure behind those before it. It leaves once `seq` is committed.
     pub async fn push(&self, seq: Seq, departure: Departure) {
+        let place = self.places.take(departure.bytes()).await;
         // The queue ends with the daemon, and so does every connection.
-        let _ = self.queue.send((seq, departure)).await;
+        let _ = self.queue.send(Waiting { seq, departure, _place: place });
     }
 }
 
 async fn work_off(
     engine: Arc<Engine>,
     mut broker: watch::Receiver<Option<Arc<dyn Broker>>>,
-    mut departures: mpsc::Receiver<(Seq, Departure)>,
+    mut departures: mpsc::UnboundedReceiver<Waiting>,
 ) {
     let running = match broker.wait_for(Option::is_some).await {
         Ok(running) => running.clone(),
         Err(_) => None,
     };
     let Some(broker) = running else { return };
-    while let Some((seq, departure)) = departures.recv().await {
+    // Its place is held until it has left.
+    while let Some(Waiting { seq, departure, _place }) = departures.recv().await {
         // A store that failed stops the daemon; nothing leaves that it did not keep.
         if engine.committed(seq).await.is_err() {
             return;
