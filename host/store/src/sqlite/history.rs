@@ -81,19 +81,35 @@ fn line(row: &Row<'_>, column: usize, id: &ExecutionId) -> Result<Transition, Pr
     Ok(body.into())
 }
 
-/// The lines of all executions of one origin, by position.
+/// The lines of all executions of one origin, by position. One that cannot be read is left out: who goes through all of
+/// them would never come past it.
 pub(super) fn list(db: &Connection, query: &TransitionQuery) -> Result<Vec<Position>, Problem> {
-    let (text, values) = list_query(query, rare_label(db, query)?);
-    let mut find = db.prepare_cached(&text)?;
-    let mut rows = find.query(params_from_iter(values))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let position: i64 = row.get(0)?;
-        let id = ExecutionId::new(row.get::<_, String>(1)?);
-        let line = line(row, 2, &id)?;
-        found.push((u64::try_from(position).unwrap_or(0), id, line));
+    let rare_label = rare_label(db, query)?;
+    let (mut query, mut found) = (query.clone(), Vec::new());
+    loop {
+        let (text, values) = list_query(&query, rare_label);
+        let mut find = db.prepare_cached(&text)?;
+        let mut rows = find.query(params_from_iter(values))?;
+        let mut left_out = false;
+        while let Some(row) = rows.next()? {
+            let position: i64 = row.get(0)?;
+            let position = u64::try_from(position).unwrap_or(0);
+            let id = ExecutionId::new(row.get::<_, String>(1)?);
+            match line(row, 2, &id) {
+                Ok(line) => found.push((position, id, line)),
+                Err(Problem::Store(error)) => {
+                    metrics::counter!("dragoman_store_unreadable_lines_total").increment(1);
+                    tracing::error!(%error, position, "a line of a history is left out");
+                    (query.after, left_out) = (position, true);
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+        // Nothing found is taken for the end, which may be further on.
+        if !(found.is_empty() && left_out) {
+            return Ok(found);
+        }
     }
-    Ok(found)
 }
 
 /// A label that few executions carry.
@@ -183,6 +199,57 @@ mod tests {
         let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
         let lines = explain.query_map(params_from_iter(values), |row| row.get::<_, String>("detail")).unwrap();
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_left_out_and_those_behind_it_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = SqliteBackend::open(folder.path().join("store.db"), &SqliteOptions::default()).unwrap();
+        let writer = backend.writer();
+        let db = writer.connection();
+        db.execute_batch(
+            "INSERT INTO execution (row, id, device, origin, state, version, owner, lease_until_ms, created_ms,
+                updated_ms, deadline_ms, body)
+             VALUES (1, 'e', 'd', 'acme', 'queued', 7, 'local', 1, 1, 1, 1, '{}');",
+        )
+        .unwrap();
+        let good = |seq: u64| {
+            let line = Transition {
+                seq,
+                at_ms: 1,
+                event: dragoman_core::Event::Note,
+                state: dragoman_core::State::Queued,
+                attempt: 1,
+                reason: None,
+                detail: None,
+                attributes: Vec::new(),
+            };
+            record::write("line", "e", &TransitionBody::from(&line)).unwrap()
+        };
+        for position in 1..=7_u64 {
+            let body = if [1, 2, 3, 5].contains(&position) { "{".to_owned() } else { good(position) };
+            db.execute(
+                "INSERT INTO transition (position, execution, seq, origin, at_ms, latest_ms, body)
+                 VALUES (?1, 1, ?1, 'acme', 1, 1, ?2)",
+                (int(position), body),
+            )
+            .unwrap();
+        }
+        let query = |after| TransitionQuery {
+            origin: "acme".into(),
+            after,
+            up_to: None,
+            since_ms: None,
+            labels: Vec::new(),
+            limit: 2,
+        };
+        let found = |after| -> Vec<u64> {
+            list(db, &query(after)).ok().unwrap().into_iter().map(|(position, _, _)| position).collect()
+        };
+        assert_eq!(found(0), [4]);
+        assert_eq!(found(4), [6]);
+        assert_eq!(found(6), [7]);
+        assert_eq!(found(7), [] as [u64; 0]);
     }
 
     #[test]
