@@ -62,6 +62,7 @@ impl Machine {
         for id in self.lanes.open_of(device) {
             self.finish(now_ms, &id, Ending::Host(State::Canceled, reasons::removed()), effects);
         }
+        self.lanes.forget(device);
         Answer::Taken
     }
 }

@@ -199,7 +199,8 @@ pub enum Input {
         /// Whether it has one now. Told again when a newer session took over.
         online: bool,
     },
-    /// The device subscribed or spoke: what waited for a subscriber may be tried again.
+    /// The device subscribed, or may receive more: what waited for a subscriber may be tried again. That it is there is
+    /// [`Input::Presence`].
     SignOfLife {
         /// Whose session.
         holder: DeviceId,

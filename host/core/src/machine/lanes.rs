@@ -286,7 +286,12 @@ impl Lanes {
         waiters.filter(|waiter| waiter.holder == *holder && !waiter.patient).map(|waiter| waiter.id.clone()).collect()
     }
 
-    /// The holder spoke or subscribed. Returns the devices whose turn may have come.
+    /// The device does not exist any more. Where it has a session, that is closed and told as gone by itself.
+    pub(super) fn forget(&mut self, device: &DeviceId) {
+        self.online.remove(device);
+    }
+
+    /// The holder subscribed, or may receive more. Returns the devices whose turn may have come.
     pub(super) fn gave_sign(&mut self, holder: &DeviceId) -> BTreeSet<DeviceId> {
         self.signs += 1;
         if let Some(signs) = self.online.get_mut(holder) {

@@ -111,12 +111,13 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     let mqtt = mqtt(&root.section("mqtt", &MQTT)?, defaults.mqtt)?;
     let admin = admin(&root.section("admin", &ADMIN)?, folder, &data_dir, &defaults.admin)?;
     let plugins = plugins(&root.section("plugins", &PLUGINS)?, folder, defaults.plugins)?;
+    let store = store(&root.section("store", &STORE)?, &defaults.store)?;
     let config = Config {
         file: Some(file.to_owned()),
         named_plugins: named_plugins(&root, &plugins)?,
         targets: targets::all(&root, folder)?,
-        store: store(&root.section("store", &STORE)?, &defaults.store)?,
-        limits: limits(&root.section("limits", &LIMITS)?, &defaults.limits)?,
+        limits: limits(&root.section("limits", &LIMITS)?, &defaults.limits, store.retention_days)?,
+        store,
         log: log(&root.section("log", &LOG)?, defaults.log)?,
         data_dir,
         http,
@@ -232,12 +233,17 @@ fn store(section: &Section<'_>, default: &StoreConfig) -> Result<StoreConfig, Co
     })
 }
 
-fn limits(section: &Section<'_>, default: &LimitsConfig) -> Result<LimitsConfig, ConfigError> {
+fn limits(section: &Section<'_>, default: &LimitsConfig, retention_days: u32) -> Result<LimitsConfig, ConfigError> {
+    let idempotency_hours = section.integer("idempotency_hours", 24..=8_760, default.idempotency_hours)?;
+    if idempotency_hours > retention_days.saturating_mul(24) {
+        let why = format!("is {idempotency_hours}, longer than store.retention_days, which is {retention_days}");
+        return Err(section.error("idempotency_hours", format!("{why}: what was pruned is not remembered")));
+    }
     Ok(LimitsConfig {
         open_max: section.integer("open_max", 1..=10_000_000, default.open_max)?,
         open_per_device_max: section.integer("open_per_device_max", 1..=1_000_000, default.open_per_device_max)?,
         http_waiting_max: section.integer("http_waiting_max", 1..=1_000_000, default.http_waiting_max)?,
-        idempotency_hours: section.integer("idempotency_hours", 24..=8_760, default.idempotency_hours)?,
+        idempotency_hours,
     })
 }
 

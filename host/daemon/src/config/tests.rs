@@ -58,7 +58,7 @@ fn every_key_is_read() {
         settings = { project = "p1", since = 2026-11-21, nested = { list = [1, 2.5, true] } }
         [store]
         durability = "relaxed"
-        retention_days = 1
+        retention_days = 2
         [limits]
         open_max = 1
         open_per_device_max = 2
@@ -91,7 +91,7 @@ fn every_key_is_read() {
     let settings = serde_json::json!({"project": "p1", "since": "2026-11-21", "nested": {"list": [1, 2.5, true]}});
     assert_eq!(serde_json::Value::from(lamp.settings.clone()), settings);
     assert_eq!((config.plugins.deadline_ms, config.named_plugins.len()), (60_000, 2));
-    assert_eq!((config.store.durability, config.store.retention_days), (Durability::Relaxed, 1));
+    assert_eq!((config.store.durability, config.store.retention_days), (Durability::Relaxed, 2));
     assert_eq!((config.limits.open_max, config.limits.open_per_device_max), (1, 2));
     assert_eq!((config.limits.http_waiting_max, config.limits.idempotency_hours), (3, 48));
     assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Json, "warn,dragoman=debug"));
@@ -192,6 +192,11 @@ fn values_that_contradict_each_other_are_refused() {
     refused(
         "[plugin.lamp]\ninstances = 'pool'\npool_size = 65",
         "3: plugin.lamp.pool_size is 65, more than plugins.instances_max, which is 64",
+    );
+    refused(
+        "[limits]\nidempotency_hours = 721",
+        "2: limits.idempotency_hours is 721, longer than store.retention_days, which is 30: what was pruned is not \
+         remembered",
     );
     refused(
         "[http]\nlisten = '127.0.0.1:1883'",

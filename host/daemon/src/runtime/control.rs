@@ -171,7 +171,7 @@ impl Control for Controller {
         };
         let queue =
             Queue { name: ADMIN.into(), window: Stage::Accepted, limit: QUEUE_LIMIT, overflow: Overflow::RefuseNewest };
-        let _keys = gateway.keyed.lock(submit::keys(ADMIN, &submit)).await;
+        let _locks = gateway.keyed.lock(submit::locks(ADMIN, &submit)).await;
         let id = submit.id.clone();
         let steps = match submit::prepare_for(gateway, ADMIN.into(), &queue, submit).await? {
             Prepared::Steps(steps) => steps,
@@ -251,6 +251,7 @@ impl Control for Controller {
     }
 
     async fn remove_device(&self, id: &DeviceId) -> Result<bool, ControlError> {
+        let _device = self.gateway.keyed.lock([submit::device(id)]).await;
         let _registry = self.gateway.registry.lock().await;
         let journal = self.gateway.engine.journal();
         if journal.device(id).await?.is_none() {

@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+/// Counters that are remembered. Plugins name them; past it all are read from the store again.
+const REMEMBERED_MAX: usize = 10_000;
+
 /// The last value that was given, by dialect and counter.
 #[derive(Default)]
 pub struct Numbers {
@@ -24,6 +27,9 @@ impl Numbers {
         let value = last.checked_add(1).ok_or_else(|| format!("counter {counter} has no value left"))?;
         let write = Write::Counter { dialect: key.0.clone(), counter: key.1.clone(), value };
         engine.turn(vec![Step::Write(write)], None).map_err(|error| error.to_string())?;
+        if given.len() >= REMEMBERED_MAX {
+            given.clear();
+        }
         given.insert(key, value);
         Ok(value)
     }

@@ -3,7 +3,7 @@
 use super::engine::Step;
 use super::gateway::Gateway;
 use dragoman_core::{
-    Execution, Idempotency, Input, Intent, Options, Owner, Place, Prior, Reason, Stage, Submission, WhenAway,
+    DeviceId, Execution, Idempotency, Input, Intent, Options, Owner, Place, Prior, Reason, Stage, Submission, WhenAway,
 };
 use dragoman_store::{DeviceRecord, StoreError};
 use dragoman_wasm::{Plugin, Queue, Submit};
@@ -33,6 +33,18 @@ pub fn keys(origin: &str, submit: &Submit) -> Vec<String> {
     let alias = submit.alias.as_ref().map(|alias| format!("a\0{origin}\0{}\0{alias}", submit.device));
     let key = submit.idempotency_key.as_ref().map(|key| format!("k\0{origin}\0{key}"));
     alias.into_iter().chain(key).collect()
+}
+
+/// The locks of a submission from the look to the turn: its keys, and its device, which must not be removed meanwhile.
+pub fn locks(origin: &str, submit: &Submit) -> Vec<String> {
+    let mut locks = keys(origin, submit);
+    locks.push(device(&submit.device));
+    locks
+}
+
+/// Names a device that somebody relies on, or removes.
+pub fn device(id: &DeviceId) -> String {
+    format!("r\0{id}")
 }
 
 /// Looks up what the machine must be told.

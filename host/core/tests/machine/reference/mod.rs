@@ -319,6 +319,7 @@ impl Reference {
                 self.end(i, State::Canceled, Some(reasons::REMOVED), true);
             }
         }
+        self.online.retain(|(name, _)| name != device);
         TAKEN
     }
 

@@ -7,8 +7,9 @@ use dragoman_wasm::PluginWrite;
 /// The locks that a write needs from the look to the turn.
 pub(super) fn of(plugin: &str, write: &PluginWrite) -> Vec<String> {
     match write {
-        PluginWrite::Submit(submit) => submit::keys(plugin, submit),
-        PluginWrite::PutProfile { device, .. } => vec![profile(plugin, device.as_str())],
+        PluginWrite::Submit(submit) => submit::locks(plugin, submit),
+        PluginWrite::PutProfile { device, .. } => vec![profile(plugin, device.as_str()), submit::device(device)],
+        PluginWrite::RemoveDevice(device) => vec![submit::device(device)],
         PluginWrite::UpdateDevice(update) => vec![profile(plugin, update.id.as_str())],
         PluginWrite::PutDocument { collection, key, .. } | PluginWrite::RemoveDocument { collection, key, .. } => {
             vec![document(plugin, collection, key)]

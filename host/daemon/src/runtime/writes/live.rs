@@ -1,9 +1,10 @@
 //! What follows after the turn: messages, events, and what lives only as long as a connection.
 
+use crate::runtime::engine::{Step, Stopped};
 use crate::runtime::gateway::Gateway;
 use crate::runtime::notices::Follow;
 use crate::runtime::publisher::Departure;
-use dragoman_core::{DeviceId, Json, Message, Policy, SessionId};
+use dragoman_core::{DeviceId, Input, Json, Message, Policy, SessionId};
 use dragoman_store::Seq;
 use dragoman_wasm::{DeviceEvent, Plugin, Readers};
 use std::sync::Arc;
@@ -64,8 +65,13 @@ impl Gateway {
                 After::Emit(event) => self.device_events.push(self, event).await,
                 After::PutNotes { session, notes } => self.notes.put(&session, notes),
                 After::SetPolicy { session, principal, policy } => {
-                    if let Some(broker) = self.broker() {
-                        broker.set_policy(&session, principal, policy).await;
+                    let Some(broker) = self.broker() else { continue };
+                    broker.set_policy(&session, principal, policy).await;
+                    // It may receive now what nobody could be sent before.
+                    if let Some(holder) = broker.session(&session).and_then(|session| session.device.clone()) {
+                        // A journal that died has told everybody who must know.
+                        let _: Result<_, Stopped> =
+                            self.engine.turn(vec![Step::Input(Input::SignOfLife { holder })], None);
                     }
                 }
                 After::Follow(follow) => self.notices.follow(self, plugin.name(), follow),
