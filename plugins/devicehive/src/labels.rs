@@ -1,6 +1,7 @@
 //! Labels of executions, by which commands are found again.
 
 use crate::command::Context;
+use dragoman_plugin_sdk::outcome;
 
 /// The name of the command.
 pub(crate) const COMMAND: &str = "command";
@@ -33,11 +34,7 @@ pub(crate) fn status(status: &str) -> String {
     cut(&status.to_lowercase())
 }
 
-/// The beginning of a text: whole characters.
+/// The part of a text that is compared.
 pub(crate) fn cut(text: &str) -> String {
-    let mut end = text.len().min(VALUE_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
+    outcome::cut(text, VALUE_BYTES_MAX).to_owned()
 }

@@ -31,7 +31,7 @@ pub fn device_text(sent: &str, fallback: &str) -> String {
 }
 
 /// The beginning of a text: whole characters of at most that many bytes.
-fn cut(text: &str, bytes_max: usize) -> &str {
+pub fn cut(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -90,6 +90,19 @@ pub fn error_text(error: &Error) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        for (text, bytes_max, expected) in [
+            ("abc", 5, "abc"),
+            ("abc", 2, "ab"),
+            ("a\u{e9}b", 2, "a"),
+            ("a\u{e9}b", 3, "a\u{e9}"),
+            ("\u{1f600}", 3, ""),
+        ] {
+            assert_eq!(cut(text, bytes_max), expected);
+        }
+    }
 
     #[test]
     fn device_codes_never_look_like_the_gateways() {
