@@ -1,7 +1,7 @@
 //! Bodies that write: the Data Feed, the conventional object, and the feed of methods.
 
-use crate::instant;
 use dragoman_plugin_sdk::json::{self, Broken};
+use dragoman_plugin_sdk::time;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -53,7 +53,8 @@ struct DataPoint {
 pub(crate) fn read(text: &str, property: Option<&str>) -> Result<Vec<Result<Point, String>>, String> {
     let feed: Feed = json::parse_object(text).map_err(broken)?;
     limited(feed.dps.len())?;
-    let base_ms = feed.t.as_deref().map(|text| instant::parse(text).ok_or_else(|| bad_time(text))).transpose()?;
+    let base_ms =
+        feed.t.as_deref().map(|text| time::iso_8601_with_zone(text).ok_or_else(|| bad_time(text))).transpose()?;
     Ok(feed.dps.iter().map(|point| read_point(point.get(), property, feed.prop.as_deref(), base_ms)).collect())
 }
 
@@ -62,7 +63,7 @@ fn read_point(text: &str, of_path: Option<&str>, of_feed: Option<&str>, base_ms:
     let property = of_path.or(point.prop.as_deref()).or(of_feed).ok_or("the point names no property")?;
     let value = point.v.ok_or("the point has no value")?;
     let at_ms = match (point.t, point.tt) {
-        (Some(text), _) => Some(instant::parse(&text).ok_or_else(|| bad_time(&text))?),
+        (Some(text), _) => Some(time::iso_8601_with_zone(&text).ok_or_else(|| bad_time(&text))?),
         (None, Some(delta_ms)) => {
             let base_ms = base_ms.ok_or("the point has a tt, but the feed has no t")?;
             Some(base_ms.checked_add_signed(delta_ms).ok_or("the point's tt leads to no time")?)

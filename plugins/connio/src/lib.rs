@@ -8,7 +8,6 @@ mod definition;
 mod dispatch;
 mod feed;
 mod feedback;
-mod instant;
 mod key;
 mod method;
 mod read;

@@ -44,6 +44,7 @@ pub(crate) struct Command {
 /// Milliseconds here, the platform's text outside.
 mod written {
     use crate::instant;
+    use dragoman_plugin_sdk::time;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
@@ -53,7 +54,7 @@ mod written {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         let text = String::deserialize(from)?;
-        instant::parse(&text).ok_or_else(|| D::Error::custom("no instant"))
+        time::iso_8601(&text).ok_or_else(|| D::Error::custom("no instant"))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::command::{Context, Inserted};
 use crate::device::HiveDevice;
 use crate::members::Members;
 use crate::permission::Permission;
-use crate::{instant, intents, labels, ring, topics};
-use dragoman_plugin_sdk::{Error, Gateway, Intent, Settlement, Stage, Submission, Wait, WhenAway, json};
+use crate::{intents, labels, ring, topics};
+use dragoman_plugin_sdk::{Error, Gateway, Intent, Settlement, Stage, Submission, Wait, WhenAway, json, time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -50,7 +50,7 @@ impl Draft {
         }
         let timestamp_ms = match members.text("timestamp")? {
             None => None,
-            Some(text) => Some(instant::parse(&text).ok_or_else(ApiError::invalid)?),
+            Some(text) => Some(time::iso_8601(&text).ok_or_else(ApiError::invalid)?),
         };
         Ok(Self {
             name,

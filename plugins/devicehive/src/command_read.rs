@@ -3,11 +3,11 @@
 use crate::actions::Call;
 use crate::answer::{ApiError, Done, Failure, reply};
 use crate::command::{self, Command, Found, Wanted};
+use crate::labels;
 use crate::members::Members;
 use crate::paging::Paging;
 use crate::permission::Permission;
-use crate::{instant, labels};
-use dragoman_plugin_sdk::Gateway;
+use dragoman_plugin_sdk::{Gateway, time};
 
 pub(crate) fn get<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
     let caller = call.require(Permission::GetDeviceCommand)?;
@@ -56,5 +56,5 @@ pub(crate) fn list<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
 /// A time of a request.
 pub(crate) fn instant_of(members: &Members, name: &str) -> Result<Option<u64>, Failure> {
     let Some(text) = members.text(name)? else { return Ok(None) };
-    Ok(Some(instant::parse(&text).ok_or_else(ApiError::invalid)?))
+    Ok(Some(time::iso_8601(&text).ok_or_else(ApiError::invalid)?))
 }

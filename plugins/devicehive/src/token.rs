@@ -6,8 +6,8 @@ use crate::caller::{Caller, Notes};
 use crate::members::Members;
 use crate::permission::{Actions, Permission, Scope};
 use crate::settings::Settings;
-use crate::{instant, login, policy, users};
-use dragoman_plugin_sdk::{Encoding, Error, Gateway, json};
+use crate::{login, policy, users};
+use dragoman_plugin_sdk::{Encoding, Error, Gateway, json, time};
 use serde::{Deserialize, Serialize};
 
 /// The claims of a token.
@@ -129,7 +129,7 @@ pub(crate) fn create<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
     }
     let until = |name| match payload.text(name)? {
         None => Ok(None),
-        Some(text) => instant::parse(&text).map(Some).ok_or_else(|| Failure::from(ApiError::invalid())),
+        Some(text) => time::iso_8601(&text).map(Some).ok_or_else(|| Failure::from(ApiError::invalid())),
     };
     let life = Life { access_until_ms: until("expiration")?, refresh_until_ms: until("refreshExpiration")? };
     pair(call, &wanted, life)
