@@ -2,6 +2,8 @@
 
 use crate::definition::{Model, Property};
 use crate::settings::Settings;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use dragoman_plugin_sdk::{Delivery, Intent, Invocation, Payload, Reason, json, outcome};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -74,7 +76,7 @@ fn of_delivery(model: &Model, settings: &Settings, delivery: &Delivery) -> Resul
     let value = match &delivery.payload {
         Payload::Text(text) if json::parse::<Box<RawValue>>(text).is_ok() => text.trim().to_owned(),
         Payload::Text(text) => Value::String(text.clone()).to_string(),
-        Payload::Bytes(bytes) => Value::String(base64(bytes)).to_string(),
+        Payload::Bytes(bytes) => Value::String(BASE64_STANDARD.encode(bytes)).to_string(),
     };
     target(model, name, value)
 }
@@ -106,22 +108,6 @@ fn unsupported(code: &str, text: impl Into<String>) -> Unfit {
 
 fn rejected(code: &str, text: impl Into<String>) -> Unfit {
     Unfit::Rejected(outcome::reason(code, text))
-}
-
-/// RFC 4648 with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let octet = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let group = octet(0) << 16 | octet(1) << 8 | octet(2);
-        for place in 0..4_usize {
-            let sextet = usize::try_from(group >> (18 - 6 * place) & 63).unwrap_or(0);
-            let letter = LETTERS.get(sextet).copied().unwrap_or(b'A');
-            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]
