@@ -76,7 +76,7 @@ pub(crate) fn not_implemented(cause: &str) -> Failure {
 pub fn refusal_answer(reason: &Reason) -> Response {
     let (status, code) = match (Refusal::of(reason), reason.code.as_str()) {
         (Refusal::QueueFull | Refusal::Limit, _) => (429, "TooManyRequests"),
-        (Refusal::Duplicate | Refusal::IdempotencyConflict | Refusal::Conflict, _) => (409, "Conflict"),
+        (Refusal::Duplicate | Refusal::IdempotencyConflict, _) => (409, "Conflict"),
         (Refusal::UnknownDevice, _) => (404, "ResourceNotFound"),
         (Refusal::Unsupported | Refusal::Invalid, _) => (400, "BadRequest"),
         (Refusal::Away | Refusal::NoSubscriber, _) => (409, "DeviceOffline"),
@@ -104,7 +104,6 @@ mod tests {
             ("$INVALID", 400, "BadRequest"),
             ("$AWAY", 409, "DeviceOffline"),
             ("$NO_SUBSCRIBER", 409, "DeviceOffline"),
-            ("$CONFLICT", 409, "Conflict"),
             ("$DISABLED", 403, "Forbidden"),
             ("$PLUGIN_TRAP", 500, "InternalError"),
         ] {

@@ -109,7 +109,7 @@ fn every_end_of_a_write_has_its_receipt() {
         rows.push(("failed", Ok(ended(record.clone(), Outcome::Failed(reason("BUSY")), vec![]))));
         rows.push(("timed out", Ok(ended_by_host(record.clone(), State::TimedOut, "$NO_RESPONSE"))));
         for code in
-            ["$AWAY", "$QUEUE_FULL", "$LIMIT", "$UNKNOWN_DEVICE", "$DISABLED", "$UNSUPPORTED", "$CONFLICT", "$NEW"]
+            ["$AWAY", "$QUEUE_FULL", "$LIMIT", "$UNKNOWN_DEVICE", "$DISABLED", "$UNSUPPORTED", "$NEW"]
         {
             rows.push((code, Err(reason(code))));
         }

@@ -131,7 +131,7 @@ impl ApiError {
             Refusal::UnknownDevice => Self::no_device(device_id),
             Refusal::QueueFull | Refusal::Limit => Self::new(503, text),
             Refusal::Away | Refusal::NoSubscriber => Self::new(503, text),
-            Refusal::Duplicate | Refusal::IdempotencyConflict | Refusal::Conflict => Self::new(409, text),
+            Refusal::Duplicate | Refusal::IdempotencyConflict => Self::new(409, text),
             Refusal::Invalid | Refusal::Unsupported => Self::new(400, text),
             Refusal::Other => Self::new(500, text),
         }
@@ -232,7 +232,6 @@ mod tests {
             ("$INVALID", 400),
             ("$AWAY", 503),
             ("$NO_SUBSCRIBER", 503),
-            ("$CONFLICT", 409),
             ("$PLUGIN_TRAP", 500),
         ] {
             assert_eq!(ApiError::of(&reason(code, "why"), "d").code, expected, "{code}");

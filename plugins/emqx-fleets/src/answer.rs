@@ -49,7 +49,7 @@ pub(crate) fn conflict(message: impl AsRef<str>) -> Failure {
 pub fn refusal_answer(reason: &Reason) -> Response {
     let (status, code) = match Refusal::of(reason) {
         Refusal::QueueFull | Refusal::Limit => (429, "TOO_MANY_REQUESTS"),
-        Refusal::Duplicate | Refusal::IdempotencyConflict | Refusal::Conflict => (409, "CONFLICT"),
+        Refusal::Duplicate | Refusal::IdempotencyConflict => (409, "CONFLICT"),
         Refusal::UnknownDevice => (404, "NOT_FOUND"),
         Refusal::Unsupported | Refusal::Invalid => (400, "BAD_REQUEST"),
         Refusal::Away => (409, "THING_OFFLINE"),
@@ -77,7 +77,6 @@ mod tests {
             ("$INVALID", 400, "BAD_REQUEST"),
             ("$AWAY", 409, "THING_OFFLINE"),
             ("$NO_SUBSCRIBER", 409, "NO_SUBSCRIBER"),
-            ("$CONFLICT", 409, "CONFLICT"),
             ("$PLUGIN_TRAP", 500, "INTERNAL_ERROR"),
         ] {
             let answer = refusal_answer(&reason(code, "why"));

@@ -118,7 +118,7 @@ impl ApiError {
             }
             Refusal::Invalid | Refusal::Duplicate | Refusal::IdempotencyConflict => Self::input(&reason.text),
             Refusal::Unsupported => Self::unsupported(&reason.text),
-            Refusal::Conflict | Refusal::Other => Self::internal(&reason.text),
+            Refusal::Other => Self::internal(&reason.text),
         }
     }
 }
@@ -148,7 +148,6 @@ mod tests {
             ("$INVALID", 400, "IOTDA.000006"),
             ("$AWAY", 403, "IOTDA.014016"),
             ("$NO_SUBSCRIBER", 403, "IOTDA.000021"),
-            ("$CONFLICT", 500, "IOTDA.000001"),
             ("$PLUGIN_TRAP", 500, "IOTDA.000001"),
         ] {
             let error = ApiError::of(&reason(code, "why"));

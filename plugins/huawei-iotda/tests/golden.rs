@@ -106,7 +106,7 @@ fn every_end_has_the_platforms_answer() {
         transcript.section(title);
         settle(&mut transcript, &context, Ok(record));
     }
-    for code in ["$AWAY", "$QUEUE_FULL", "$LIMIT", "$UNKNOWN_DEVICE", "$INVALID", "$CONFLICT", "$LATER"] {
+    for code in ["$AWAY", "$QUEUE_FULL", "$LIMIT", "$UNKNOWN_DEVICE", "$INVALID", "$LATER"] {
         transcript.section(code);
         settle(&mut transcript, &context, Err(reason(code)));
     }

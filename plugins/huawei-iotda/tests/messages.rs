@@ -123,7 +123,7 @@ fn every_end_of_a_message_has_its_status() {
             tell(&mut transcript, &fake, execution, &[line("ended", execution.state, NOW_MS + 1_000, Some(code))]);
         }
     }
-    for code in ["$AWAY", "$DUPLICATE", "$UNKNOWN_DEVICE", "$LIMIT", "$CONFLICT"] {
+    for code in ["$AWAY", "$DUPLICATE", "$UNKNOWN_DEVICE", "$LIMIT"] {
         transcript.section(code);
         let settlement = Settlement { id: record.id.clone(), settled: Err(reason(code)) };
         transcript.response(&Iotda::settled(&fake, &context, &[settlement]).unwrap());

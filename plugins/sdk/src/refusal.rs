@@ -23,15 +23,13 @@ pub enum Refusal {
     Away,
     /// The device is connected and does not listen.
     NoSubscriber,
-    /// What the call read was changed by others, again and again.
-    Conflict,
     /// Anything else: a plugin's fault, a lost message, a code of a later gateway.
     Other,
 }
 
 impl Refusal {
     /// Every refusal that a table should have a row for.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueFull,
         Self::Limit,
         Self::Duplicate,
@@ -41,7 +39,6 @@ impl Refusal {
         Self::Invalid,
         Self::Away,
         Self::NoSubscriber,
-        Self::Conflict,
         Self::Other,
     ];
 
@@ -62,7 +59,6 @@ impl Refusal {
             Self::Invalid => "$INVALID",
             Self::Away => "$AWAY",
             Self::NoSubscriber => "$NO_SUBSCRIBER",
-            Self::Conflict => "$CONFLICT",
             Self::Other => "",
         }
     }

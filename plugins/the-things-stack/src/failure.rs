@@ -66,7 +66,6 @@ pub(crate) fn of_refusal(reason: &Reason, device_uid: &str) -> ApiError {
             let format = "no downlink path available";
             ApiError::new(Code::NotFound, NETWORK_SERVER, "no_downlink_path", format)
         }
-        Refusal::Conflict => ours(Code::Aborted, "conflict", reason),
         Refusal::Other if reason.code == "$DISABLED" => ours(Code::FailedPrecondition, "disabled", reason),
         Refusal::Other => ours(Code::Unknown, "failed", reason),
     }
@@ -123,7 +122,6 @@ mod tests {
             (State::Failed, "$LIMIT", 0, "dragoman:limit 8"),
             (State::Failed, "$INVALID", 0, "dragoman:invalid 3"),
             (State::Failed, "$DUPLICATE", 0, "dragoman:invalid 3"),
-            (State::Failed, "$CONFLICT", 0, "dragoman:conflict 10"),
             (State::Failed, "$UNKNOWN_DEVICE", 0, "pkg/applicationserver:device_not_found 5"),
             (State::Failed, "$DISABLED", 0, "dragoman:disabled 9"),
             (State::Failed, "$PLUGIN_TRAP", 1, "dragoman:failed 2"),
