@@ -11,8 +11,6 @@ pub(crate) const STATUS: &str = "status";
 pub(crate) const NETWORK: &str = "network";
 /// The type of the device.
 pub(crate) const DEVICE_TYPE: &str = "type";
-/// The user who inserted it.
-const USER: &str = "user";
 
 /// Bytes of a label's value that are compared; a status is free text.
 const VALUE_BYTES_MAX: usize = 128;
@@ -23,7 +21,6 @@ pub(crate) fn of_command(context: &Context, name: &str, status: Option<&str>) ->
         (COMMAND.to_owned(), cut(name)),
         (NETWORK.to_owned(), context.network_id.to_string()),
         (DEVICE_TYPE.to_owned(), context.device_type_id.to_string()),
-        (USER.to_owned(), context.user.to_string()),
     ];
     labels.extend(status.map(|status| (STATUS.to_owned(), self::status(status))));
     labels
