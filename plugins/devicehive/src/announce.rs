@@ -42,7 +42,7 @@ pub(crate) fn updated(
     let Some(session) = creator.and_then(|creator| gateway.session(creator)) else { return Ok(()) };
     let topic = command.topic(Kind::CommandUpdate);
     for held in gateway.subscriptions(&session.id) {
-        let served = match subscribe::served(gateway, settings, &session.client_id, &held.filter)? {
+        let served = match subscribe::served(settings, &session.client_id, &held.filter) {
             Some((kind, levels)) => kind.join(&levels),
             None => held.filter,
         };

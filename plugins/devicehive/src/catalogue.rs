@@ -1,4 +1,4 @@
-//! Networks and device types: `network/…` and `devicetype/…` as far as they read.
+//! Networks and device types: `network/…` and `devicetype/…` as far as they read. They are what the settings say.
 
 use crate::actions::Call;
 use crate::answer::{ApiError, Done, Failure, reply};
@@ -6,12 +6,10 @@ use crate::caller::Caller;
 use crate::device::{self, HiveDevice, View};
 use crate::paging::{Paging, is_like};
 use crate::permission::{Permission, Scope};
-use crate::ring;
-use dragoman_plugin_sdk::{Error, Gateway};
-use serde::{Deserialize, Serialize};
-
-/// Entries that are read at most.
-const READ_MAX: u32 = 1_000;
+use crate::settings::Settings;
+use dragoman_plugin_sdk::Gateway;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Networks, or device types: both are a number, a name and a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,30 +19,30 @@ pub(crate) enum Catalogue {
 }
 
 /// A network or a device type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Entry {
     pub(crate) id: i64,
     pub(crate) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) description: Option<String>,
+    description: Option<&'static str>,
 }
 
 impl Catalogue {
-    /// The collection of the documents.
-    fn collection(self) -> &'static str {
+    /// Id and name, as the operator set them.
+    fn set(self, settings: &Settings) -> &BTreeMap<i64, String> {
         match self {
-            Self::Networks => "networks",
-            Self::DeviceTypes => "device-types",
+            Self::Networks => &settings.networks,
+            Self::DeviceTypes => &settings.device_types,
         }
     }
 
-    /// What a fresh platform comes with, as long as no document says otherwise.
+    /// What a fresh platform comes with. It is there under another name where the operator gave its id one.
     fn first(self) -> Entry {
         let (name, description) = match self {
             Self::Networks => ("VirtualLed Sample Network", "A DeviceHive network for VirtualLed sample"),
             Self::DeviceTypes => ("Default Device Type", "Default DeviceHive device type"),
         };
-        Entry { id: 1, name: name.to_owned(), description: Some(description.to_owned()) }
+        Entry { id: 1, name: name.to_owned(), description: Some(description) }
     }
 
     /// The words of errors, answers and requests: kind, single member, list member, id member.
@@ -76,42 +74,33 @@ impl Catalogue {
         }
     }
 
-    pub(crate) fn by_id(self, gateway: &impl Gateway, id: i64) -> Result<Option<Entry>, Error> {
-        match gateway.document(self.collection(), &id.to_string()) {
-            Some(document) => ring::read(&document).map(Some),
-            None => Ok(Some(self.first()).filter(|first| first.id == id)),
+    /// All of them, by id.
+    fn all(self, settings: &Settings) -> Vec<Entry> {
+        let set = self.set(settings);
+        let first = Some(self.first()).filter(|first| !set.contains_key(&first.id));
+        let entry = |(id, name): (&i64, &String)| Entry { id: *id, name: name.clone(), description: None };
+        first.into_iter().chain(set.iter().map(entry)).collect()
+    }
+
+    pub(crate) fn by_id(self, settings: &Settings, id: i64) -> Option<Entry> {
+        match self.set(settings).get(&id) {
+            Some(name) => Some(Entry { id, name: name.clone(), description: None }),
+            None => Some(self.first()).filter(|first| first.id == id),
         }
     }
 
-    pub(crate) fn by_name(self, gateway: &impl Gateway, name: &str) -> Result<Option<Entry>, Error> {
-        let fields = [("name".to_owned(), name.to_owned())];
-        match gateway.documents(self.collection(), &fields, None, 1)?.first() {
-            Some(document) => ring::read(document).map(Some),
-            None => {
-                let first = self.first();
-                let kept = gateway.document(self.collection(), &first.id.to_string()).is_some();
-                Ok(Some(first).filter(|first| !kept && first.name == name))
-            }
-        }
+    /// Where two have the same name, the one with the lower id.
+    pub(crate) fn by_name(self, settings: &Settings, name: &str) -> Option<Entry> {
+        self.all(settings).into_iter().find(|entry| entry.name == name)
     }
 
-    /// By the level of a topic: a number is an id, anything else a name.
-    pub(crate) fn by_level(self, gateway: &impl Gateway, level: &str, names: bool) -> Result<Option<Entry>, Error> {
+    /// By the level of a topic: a number is an id, anything else a name where topics may have names.
+    pub(crate) fn by_level(self, settings: &Settings, level: &str) -> Option<Entry> {
         match level.parse() {
-            Ok(id) => self.by_id(gateway, id),
-            Err(_) if names => self.by_name(gateway, level),
-            Err(_) => Ok(None),
+            Ok(id) => self.by_id(settings, id),
+            Err(_) if settings.names_in_topics => self.by_name(settings, level),
+            Err(_) => None,
         }
-    }
-
-    fn all(self, gateway: &impl Gateway) -> Result<Vec<Entry>, Error> {
-        let kept = gateway.documents(self.collection(), &[], None, READ_MAX)?;
-        let mut all = kept.iter().map(ring::read).collect::<Result<Vec<Entry>, _>>()?;
-        let first = self.first();
-        if all.iter().all(|entry| entry.id != first.id) {
-            all.push(first);
-        }
-        Ok(all)
     }
 }
 
@@ -129,7 +118,7 @@ pub(crate) fn get<G: Gateway>(call: &Call<'_, G>, of: Catalogue) -> Result<Done,
     if !of.scope(caller).has(id) {
         return Err(ApiError::denied().into());
     }
-    let entry = of.by_id(call.gateway, id)?.ok_or_else(|| ApiError::not_found(kind, id))?;
+    let entry = of.by_id(call.settings, id).ok_or_else(|| ApiError::not_found(kind, id))?;
     let devices = device::all(call.gateway, |device| of.has(device, id) && caller.sees(device))?;
     reply(single, &WithDevices { entry, devices: devices.iter().map(HiveDevice::view).collect() })
 }
@@ -153,7 +142,7 @@ pub(crate) fn count<G: Gateway>(call: &Call<'_, G>, of: Catalogue) -> Result<Don
 fn found<G: Gateway>(call: &Call<'_, G>, of: Catalogue, caller: &Caller) -> Result<Vec<Entry>, Failure> {
     let members = &call.request.members;
     let (name, pattern) = (members.text("name")?, members.text("namePattern")?);
-    let mut all = of.all(call.gateway)?;
+    let mut all = of.all(call.settings);
     all.retain(|entry| {
         of.scope(caller).has(entry.id)
             && name.as_ref().is_none_or(|name| *name == entry.name)

@@ -41,11 +41,9 @@ fn found<G: Gateway>(call: &Call<'_, G>, caller: &Caller) -> Result<Vec<HiveDevi
     let members = &call.request.members;
     let (name, pattern) = (members.text("name")?, members.text("namePattern")?);
     let network = members.number("networkId")?;
-    let named = match members.text("networkName")? {
-        None => None,
-        // A name of no network is a filter that fits no device.
-        Some(name) => Some(Catalogue::Networks.by_name(call.gateway, &name)?.map_or(i64::MIN, |network| network.id)),
-    };
+    // A name of no network is a filter that fits no device.
+    let id_of = |name: String| Catalogue::Networks.by_name(call.settings, &name).map_or(i64::MIN, |network| network.id);
+    let named = members.text("networkName")?.map(id_of);
     device::all(call.gateway, |device| {
         let profile = &device.profile;
         caller.sees(device)

@@ -87,7 +87,7 @@ fn place<G: Gateway>(call: &Call<'_, G>, of: Catalogue, scope: &Scope, id: i64) 
     if !scope.has(id) {
         return Err(ApiError::denied().into());
     }
-    of.by_id(call.gateway, id)?.ok_or_else(ApiError::invalid)?;
+    of.by_id(call.settings, id).ok_or_else(ApiError::invalid)?;
     Ok(id)
 }
 

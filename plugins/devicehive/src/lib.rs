@@ -93,8 +93,6 @@ impl Plugin for Hive {
 
 fn attributes() -> Attributes {
     let indexes = [
-        "networks.name".to_owned(),
-        "device-types.name".to_owned(),
         "users.login".to_owned(),
         format!("{}.{}", notification::COLLECTION, ring::DEVICE_FIELD),
         format!("{}.{}", commands_kept::COLLECTION, ring::DEVICE_FIELD),

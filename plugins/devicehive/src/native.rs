@@ -50,8 +50,7 @@ fn run<G: Gateway>(call: &Call<'_, G>, kind: Kind, levels: &[&str]) -> Result<Do
     let caller = call.require(permission)?;
     let [network, device_type, device, name @ ..] = levels else { return Err(ApiError::wrong_id("Device").into()) };
     let device = caller.device(call.gateway, Some(device))?;
-    let is_there = is_place(call, &device, network, device_type)?;
-    if !is_there {
+    if !is_place(call.settings, &device, network, device_type) {
         return Err(ApiError::denied().into());
     }
     let name = name.join("/");
@@ -76,16 +75,8 @@ fn run<G: Gateway>(call: &Call<'_, G>, kind: Kind, levels: &[&str]) -> Result<Do
 }
 
 /// Whether the device is in the network and of the type that the topic says, by id or by name.
-fn is_place<G: Gateway>(
-    call: &Call<'_, G>,
-    device: &HiveDevice,
-    network: &str,
-    device_type: &str,
-) -> Result<bool, Error> {
-    let names = call.settings.names_in_topics;
-    let is = |of: Catalogue, level: &str, id: i64| {
-        of.by_level(call.gateway, level, names).map(|entry| entry.is_some_and(|entry| entry.id == id))
-    };
-    Ok(is(Catalogue::Networks, network, device.profile.network_id)?
-        && is(Catalogue::DeviceTypes, device_type, device.profile.device_type_id)?)
+fn is_place(settings: &Settings, device: &HiveDevice, network: &str, device_type: &str) -> bool {
+    let is = |of: Catalogue, level: &str, id: i64| of.by_level(settings, level).is_some_and(|entry| entry.id == id);
+    is(Catalogue::Networks, network, device.profile.network_id)
+        && is(Catalogue::DeviceTypes, device_type, device.profile.device_type_id)
 }

@@ -2,10 +2,10 @@
 
 use crate::actions::Call;
 use crate::answer::{ApiError, Done, Failure, reply};
+use crate::instant;
 use crate::permission::Permission;
-use crate::{instant, ring};
 use dragoman_plugin_sdk::Gateway;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The version of the platform whose behaviour this is.
 const API_VERSION: &str = "4.0.0";
@@ -49,14 +49,12 @@ pub(crate) fn cluster_info<G: Gateway>(_: &Call<'_, G>) -> Result<Done, Failure>
     reply("clusterInfo", &ClusterInfo { bootstrap_servers: "", zookeeper_connect: "" })
 }
 
-/// The collection of the configuration, by name.
-const CONFIGURATIONS: &str = "configurations";
-
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Configuration {
-    name: String,
-    value: String,
+struct Configuration<'a> {
+    name: &'a str,
+    value: &'a str,
+    /// How often it was changed; what the settings say never is.
     entity_version: u64,
 }
 
@@ -64,6 +62,6 @@ pub(crate) fn configuration<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Fail
     call.require(Permission::ManageConfiguration)?;
     let name = call.request.members.text("name")?.filter(|name| !name.is_empty()).ok_or_else(ApiError::invalid)?;
     let missing = || ApiError::new(404, format!("Requested config with name = {name} not found in the database"));
-    let document = call.gateway.document(CONFIGURATIONS, &name).ok_or_else(missing)?;
-    reply("configuration", &ring::read::<Configuration>(&document)?)
+    let value = call.settings.configurations.get(&name).ok_or_else(missing)?;
+    reply("configuration", &Configuration { name: &name, value, entity_version: 0 })
 }

@@ -3,6 +3,7 @@
 use crate::status::StatusSets;
 use dragoman_plugin_sdk::{Error, Gateway, json};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// What the operator may choose; README.md says what each is for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -30,6 +31,12 @@ pub struct Settings {
     pub refresh_token_max_age_ms: u64,
     /// When the expiry of a token counts.
     pub token_expiry: TokenExpiry,
+    /// Networks: their names by id. The platform's first is there besides, unless its id, 1, is named.
+    pub networks: BTreeMap<i64, String>,
+    /// Device types: their names by id, likewise.
+    pub device_types: BTreeMap<i64, String>,
+    /// What `configuration/get` tells: values by name.
+    pub configurations: BTreeMap<String, String>,
     /// The network of a device that names none.
     pub default_network: i64,
     /// The device type of a device that names none.
@@ -143,6 +150,9 @@ impl Default for Settings {
             access_token_max_age_ms: 1_800_000,
             refresh_token_max_age_ms: 15_724_800_000,
             token_expiry: TokenExpiry::EachRequest,
+            networks: BTreeMap::new(),
+            device_types: BTreeMap::new(),
+            configurations: BTreeMap::new(),
             default_network: 1,
             default_device_type: 1,
             ttl_default_s: 30 * 24 * 60 * 60,
@@ -200,6 +210,30 @@ pub(crate) const SCHEMA: &str = r#"{
     "access-token-max-age-ms": {"type": "integer", "minimum": 1000, "default": 1800000, "description": "Life of an access token, in milliseconds."},
     "refresh-token-max-age-ms": {"type": "integer", "minimum": 1000, "default": 15724800000, "description": "Life of a refresh token, in milliseconds."},
     "token-expiry": {"enum": ["each-request", "authenticate"], "default": "each-request", "description": "When the expiry of a token counts."},
+    "networks": {
+      "type": "object",
+      "propertyNames": {"pattern": "^[1-9][0-9]{0,17}$"},
+      "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 128},
+      "maxProperties": 1000,
+      "default": {},
+      "description": "Networks: their names by id. The platform's first is there besides, unless its id, 1, is named."
+    },
+    "device-types": {
+      "type": "object",
+      "propertyNames": {"pattern": "^[1-9][0-9]{0,17}$"},
+      "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 128},
+      "maxProperties": 1000,
+      "default": {},
+      "description": "Device types: their names by id, likewise."
+    },
+    "configurations": {
+      "type": "object",
+      "propertyNames": {"minLength": 1, "maxLength": 32},
+      "additionalProperties": {"type": "string", "maxLength": 128},
+      "maxProperties": 1000,
+      "default": {},
+      "description": "What configuration/get tells: values by name."
+    },
     "default-network": {"type": "integer", "minimum": 1, "default": 1, "description": "The network of a device that names none."},
     "default-device-type": {"type": "integer", "minimum": 1, "default": 1, "description": "The device type of a device that names none."},
     "ttl-default-s": {"type": "integer", "minimum": 1, "maximum": 4233600, "default": 2592000, "description": "Time to live, in seconds, of a command without a lifetime."},

@@ -35,7 +35,7 @@ pub(crate) fn decide(gateway: &impl Gateway, session: &Session, asked: &Subscrip
     if filter.split('/').nth(1).is_some_and(topics::is_wildcard) {
         return Ok(Verdict::AsAsked);
     }
-    match served(gateway, &settings, &session.client_id, filter)? {
+    match served(&settings, &session.client_id, filter) {
         Some((kind, levels)) => match allowed(gateway, caller, kind, &levels)? {
             Ok(()) if kind.join(&levels) == filter => Ok(Verdict::AsAsked),
             Ok(()) => Ok(Verdict::Rewritten(kind.join(&levels))),
@@ -47,26 +47,17 @@ pub(crate) fn decide(gateway: &impl Gateway, session: &Session, asked: &Subscrip
 
 /// A filter of events as it is served: names of networks and device types are their ids, and the client's own id behind
 /// `@` is off. `None` for what is no such filter, or names what does not exist.
-pub(crate) fn served(
-    gateway: &impl Gateway,
-    settings: &Settings,
-    client_id: &str,
-    filter: &str,
-) -> Result<Option<(Kind, Vec<String>)>, Error> {
+pub(crate) fn served(settings: &Settings, client_id: &str, filter: &str) -> Option<(Kind, Vec<String>)> {
     let filter = filter.strip_suffix(client_id).and_then(|rest| rest.strip_suffix('@')).unwrap_or(filter);
     // Behind another `@` stands another client.
-    let Some((kind, levels)) = Kind::split(filter).filter(|_| !filter.contains('@')) else { return Ok(None) };
+    let (kind, levels) = Kind::split(filter).filter(|_| !filter.contains('@'))?;
     let mut served: Vec<String> = levels.iter().map(|level| (*level).to_owned()).collect();
     for (level, of) in served.iter_mut().zip([Catalogue::Networks, Catalogue::DeviceTypes]) {
-        if topics::is_wildcard(level) {
-            continue;
-        }
-        match of.by_level(gateway, level, settings.names_in_topics)? {
-            Some(entry) => *level = entry.id.to_string(),
-            None => return Ok(None),
+        if !topics::is_wildcard(level) {
+            *level = of.by_level(settings, level)?.id.to_string();
         }
     }
-    Ok(Some((kind, served)))
+    Some((kind, served))
 }
 
 /// Whether the caller may see what the filter asks for, as far as it names a network, a device type or a device.

@@ -168,7 +168,7 @@ fn scope<G: Gateway>(
     }
     let mut unknown = String::new();
     for id in &ids {
-        if of.by_id(call.gateway, *id)?.is_none() {
+        if of.by_id(call.settings, *id).is_none() {
             let comma = if unknown.is_empty() { "" } else { ", " };
             let _ = write!(unknown, "{comma}{id}");
         }

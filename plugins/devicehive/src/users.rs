@@ -7,6 +7,7 @@ use crate::catalogue::{Catalogue, Entry};
 use crate::login::{Role, User};
 use crate::paging::{Paging, is_like};
 use crate::permission::{Permission, Scope};
+use crate::settings::Settings;
 use crate::{instant, ring};
 use dragoman_plugin_sdk::{Error, Gateway};
 use serde::{Deserialize, Serialize};
@@ -87,10 +88,11 @@ impl Kept {
     }
 
     /// Its own networks; of an administrator none in particular.
-    fn networks(&self, gateway: &impl Gateway) -> Result<Vec<Entry>, Error> {
-        let Scope::Only(ids) = &self.networks else { return Ok(Vec::new()) };
-        let found = ids.iter().map(|id| Catalogue::Networks.by_id(gateway, *id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(found.into_iter().flatten().collect())
+    fn networks(&self, settings: &Settings) -> Vec<Entry> {
+        match &self.networks {
+            Scope::All => Vec::new(),
+            Scope::Only(ids) => ids.iter().filter_map(|id| Catalogue::Networks.by_id(settings, *id)).collect(),
+        }
     }
 }
 
@@ -132,7 +134,7 @@ pub(crate) fn get<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
     call.require(Permission::ManageUser)?;
     let id = call.id("userId", "User")?;
     let user = find(call.gateway, id)?.ok_or_else(|| ApiError::not_found("User", id))?;
-    reply("user", &user.view(Some(user.networks(call.gateway)?)))
+    reply("user", &user.view(Some(user.networks(call.settings))))
 }
 
 /// The user behind the session.
@@ -142,7 +144,7 @@ pub(crate) fn current<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
         Some(user) => user.clone(),
         None => find(call.gateway, id)?.ok_or_else(|| ApiError::not_found("User", id))?,
     };
-    reply("current", &user.view(Some(user.networks(call.gateway)?)))
+    reply("current", &user.view(Some(user.networks(call.settings))))
 }
 
 pub(crate) fn list<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {

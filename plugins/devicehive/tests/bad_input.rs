@@ -6,7 +6,7 @@ mod support;
 use dragoman_plugin_sdk::Payload;
 use dragoman_plugin_sdk::Topics;
 use dragoman_plugin_sdk::testing::{Deed, Fake};
-use support::{connected, gateway, logged_in, message, published, say, subscribes};
+use support::{connected, gateway, logged_in, message, published, say, settings, subscribes};
 
 const ACTIONS: [&str; 30] = [
     "",
@@ -451,7 +451,7 @@ fn an_expired_session_is_told_so() {
     say(&fake, &session, "dh/request", r#"{"action":"device/count"}"#).unwrap();
     assert_eq!(answer(&fake), "401 Token expired");
     assert_eq!(subscribes(&fake, &session, "dh/command/#"), "0x80");
-    fake.settings = r#"{"token-expiry":"authenticate"}"#.to_owned();
+    fake.settings = settings(r#"{"token-expiry":"authenticate"}"#);
     say(&fake, &session, "dh/request", r#"{"action":"device/count"}"#).unwrap();
     assert!(published(&fake)[0].1.contains(r#""count":3"#));
 }

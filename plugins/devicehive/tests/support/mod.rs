@@ -13,7 +13,7 @@ pub(crate) const NOW_MS: u64 = 1_518_013_965_000;
 
 /// Everything in the registry: `device1` of this dialect in network 1, `device2` in network 2, `lamp` of another dialect.
 pub(crate) fn gateway() -> Fake {
-    let mut fake = Fake { now_ms: NOW_MS, indexes: indexes(), ..Fake::default() };
+    let mut fake = Fake { now_ms: NOW_MS, indexes: indexes(), settings: settings("{}"), ..Fake::default() };
     for (account, secret, rights) in [
         ("jwt", "devicehive", "{}"),
         ("dhadmin", "dhadmin_#911", r#"{"id":1,"role":0}"#),
@@ -32,13 +32,15 @@ pub(crate) fn gateway() -> Fake {
         device.profile = Some(profile);
         device.revision = 1;
     }
-    for (collection, id, name) in
-        [("networks", 1, "network1"), ("networks", 2, "network2"), ("device-types", 1, "devicetype1")]
-    {
-        let value = format!(r#"{{"id":{id},"name":"{name}","description":"of the test"}}"#);
-        fake.put_document(collection, &id.to_string(), &value, 0).unwrap();
-    }
     fake
+}
+
+/// Settings with the networks and the device type of the platform's page.
+pub(crate) fn settings(others: &str) -> String {
+    let places = r#"{"networks":{"1":"network1","2":"network2"},"device-types":{"1":"devicetype1"}}"#;
+    let mut all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(places).unwrap();
+    all.append(&mut serde_json::from_str(others).unwrap());
+    serde_json::to_string(&all).unwrap()
 }
 
 /// The indexes that the dialect declares.

@@ -1,6 +1,6 @@
 //! Applications and devices of other dialects, and what the gateway itself has to say.
 
-use crate::support::{NOW_MS, act, connected, gateway, logged_in, published, say, subscribes};
+use crate::support::{NOW_MS, act, connected, gateway, logged_in, published, say, settings, subscribes};
 use crate::{COMMAND_ACTIONS, check};
 use devicehive::Hive;
 use dragoman_plugin_sdk::testing::{Fake, Transcript, ended, ended_by_host, execution};
@@ -188,7 +188,7 @@ fn what_the_gateway_ends_is_silent_unless_the_operator_wants_a_word() {
     let done = ended(record, Outcome::Succeeded(None), Vec::new());
     told(&mut transcript, &fake, &done, &transition("ended", State::Succeeded, NOW_MS, None));
     transcript.section("with a word");
-    fake.settings = r#"{"expired-status":"Expired"}"#.to_owned();
+    fake.settings = settings(r#"{"expired-status":"Expired"}"#);
     told(&mut transcript, &fake, &end, &transition("ended", State::TimedOut, NOW_MS, None));
     told(&mut transcript, &fake, &done, &transition("ended", State::Succeeded, NOW_MS, None));
     check(&transcript, "silence");
@@ -201,7 +201,7 @@ fn strict_docs_follows_the_table() {
     let app = logged_in(&mut fake, "dhadmin", "app", &["device/count"]);
     let insert = r#"{"action":"command/insert","deviceId":"device1","command":{"command":"light"}}"#;
     act(&mut Transcript::default(), &mut fake, &app, insert);
-    fake.settings = r#"{"strict-docs":true}"#.to_owned();
+    fake.settings = settings(r#"{"strict-docs":true}"#);
     let update = r#"{"action":"command/update","deviceId":"device1","commandId":1,"command":{"status":"x"}}"#;
     // Nobody but the creator is told, and it only where it subscribed.
     let other = logged_in(&mut fake, "dhadmin", "other", &[]);
@@ -221,8 +221,8 @@ fn strict_docs_follows_the_table() {
     let reader = connected(&fake, "reader", &["device/count", "device/save"]);
     let token = r#"jwt:jwt:{\"payload\":{\"u\":1,\"a\":[3],\"n\":[\"*\"],\"dt\":[\"*\"],\"e\":9518013966000,\"t\":1}}"#;
     say(&fake, &reader, "dh/request", &format!(r#"{{"action":"authenticate","token":"{token}"}}"#)).unwrap();
-    for (settings, count, save) in [(r#"{"strict-docs":true}"#, false, true), ("{}", true, false)] {
-        fake.settings = settings.to_owned();
+    for (ruling, count, save) in [(r#"{"strict-docs":true}"#, false, true), ("{}", true, false)] {
+        fake.settings = settings(ruling);
         fake.deeds.take();
         for (request, allowed) in [
             (r#"{"action":"device/count"}"#, count),
@@ -231,11 +231,11 @@ fn strict_docs_follows_the_table() {
             say(&fake, &reader, "dh/request", request).unwrap();
             let answers = published(&fake);
             let (_, text) = answers.iter().find(|(topic, _)| topic.starts_with("dh/response/")).unwrap();
-            assert_eq!(text.contains("success"), allowed, "{settings} {request} {text}");
+            assert_eq!(text.contains("success"), allowed, "{ruling} {request} {text}");
         }
     }
     // Ruling 4 and 1.
-    fake.settings = r#"{"native-publish":"ignore","names-in-topics":false}"#.to_owned();
+    fake.settings = settings(r#"{"native-publish":"ignore","names-in-topics":false}"#);
     say(&fake, &app, "dh/command/1/1/device1/light", "{}").unwrap();
     assert_eq!(fake.deeds.borrow().len(), 0);
     assert_eq!(subscribes(&fake, &app, "dh/command/network1/#"), "0x80");

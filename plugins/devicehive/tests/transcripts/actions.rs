@@ -1,6 +1,6 @@
 //! What clients of the platform ask for, and what they hear.
 
-use crate::support::{NOW_MS, act, connected, gateway, logged_in, play, published, say, subscribes};
+use crate::support::{NOW_MS, act, connected, gateway, logged_in, play, published, say, settings, subscribes};
 use crate::{COMMAND_ACTIONS, check};
 use devicehive::{Hive, NAME};
 use dragoman_plugin_sdk::testing::{Fake, Transcript, execution, session};
@@ -207,7 +207,7 @@ fn a_login_at_connect_needs_its_password() {
         let session = session(client_id, username);
         transcript.section(title).verdict(&Hive::authenticate(&fake, &session, 60, true)).deeds(&fake);
     }
-    let closed = Fake { settings: r#"{"anonymous":false}"#.to_owned(), ..gateway() };
+    let closed = Fake { settings: settings(r#"{"anonymous":false}"#), ..gateway() };
     transcript.section("nobody, where nobody may").verdict(&Hive::authenticate(&closed, &session("n", None), 60, true));
     check(&transcript, "admission");
 }
@@ -311,6 +311,50 @@ fn a_backlog_follows_the_answer_and_goes_to_nobody_else() {
     check(&transcript, "backlog");
 }
 
+/// What no action can insert yet, the operator says.
+#[test]
+fn networks_device_types_and_the_configuration_are_settings() {
+    let mut transcript = Transcript::default();
+    let mut fake = gateway();
+    let actions = [
+        "network/list",
+        "network/get",
+        "network/count",
+        "devicetype/list",
+        "devicetype/get",
+        "configuration/get",
+        "device/save",
+        "device/list",
+    ];
+    let app = logged_in(&mut fake, "dhadmin", "app", &actions);
+    for (title, settings) in [
+        ("a fresh platform", "{}"),
+        (
+            "with more, and another name for the first type",
+            r#"{"networks":{"7":"attic","3":"cellar"},"device-types":{"1":"lamp"},"configurations":{"contact":"me"}}"#,
+        ),
+    ] {
+        transcript.section(title);
+        fake.settings = settings.to_owned();
+        for asked in [
+            r#""action":"network/list""#,
+            r#""action":"network/list","namePattern":"%tt%""#,
+            r#""action":"network/count""#,
+            r#""action":"network/get","networkId":7"#,
+            r#""action":"devicetype/list""#,
+            r#""action":"configuration/get","name":"contact""#,
+            r#""action":"device/save","deviceId":"device1","device":{"networkId":7}"#,
+            r#""action":"device/list","networkName":"attic""#,
+        ] {
+            act(&mut transcript, &mut fake, &app, &format!("{{{asked}}}"));
+        }
+        for filter in ["dh/command/attic/lamp/#", "dh/command/1/1/#", "dh/command/3/2/#"] {
+            transcript.line(&format!("subscribe {filter}: {}", subscribes(&fake, &app, filter)));
+        }
+    }
+    check(&transcript, "catalogue");
+}
+
 #[test]
 fn devices_are_registered_changed_and_removed() {
     let mut transcript = Transcript::default();
@@ -364,7 +408,7 @@ fn devices_are_registered_changed_and_removed() {
 fn notifications_are_kept_and_told() {
     let mut transcript = Transcript::default();
     let mut fake = gateway();
-    fake.settings = r#"{"notifications-kept":2}"#.to_owned();
+    fake.settings = settings(r#"{"notifications-kept":2}"#);
     let actions = ["notification/insert", "notification/get", "notification/list"];
     let app = logged_in(&mut fake, "client", "app", &actions);
     transcript.section("insert");
