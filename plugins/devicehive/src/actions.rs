@@ -13,26 +13,40 @@ use crate::{
 use dragoman_plugin_sdk::{Error, Gateway, Message, Payload, Session, Severity, Wait};
 use serde_json::value::RawValue;
 
+/// Bytes of the name of an action.
+const ACTION_BYTES_MAX: usize = 128;
+/// Bytes of a request id, as it is written.
+const REQUEST_ID_BYTES_MAX: usize = 4_096;
+
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     /// Empty where it has none that is text.
     pub(crate) action: String,
-    /// Any JSON, told back as it was written.
+    /// Any JSON, told back as it was written; none where it is too long.
     pub(crate) request_id: Option<Box<RawValue>>,
     pub(crate) members: Members,
 }
 
 impl Request {
-    /// Reads an object.
+    /// Reads an object. An action that is longer than any of the platform's is none, for each answer repeats it.
     pub(crate) fn read(payload: &Payload) -> Option<Self> {
         let Payload::Text(text) = payload else { return None };
         let members = Members::parse(text)?;
         let action = match members.is_other_than_text("action") {
-            true => String::new(),
-            false => members.text("action").ok().flatten().unwrap_or_default(),
+            true => None,
+            false => members.text("action").ok().flatten().filter(|action| action.len() <= ACTION_BYTES_MAX),
         };
-        Some(Self { action, request_id: members.kept("requestId"), members })
+        let request_id = members.kept("requestId").filter(|id| id.get().len() <= REQUEST_ID_BYTES_MAX);
+        Some(Self { action: action.unwrap_or_default(), request_id, members })
+    }
+
+    /// Refuses one whose id is too long to be repeated.
+    pub(crate) fn check_id(&self) -> Result<(), ApiError> {
+        if self.request_id.is_none() && self.members.raw("requestId").is_some() {
+            return Err(ApiError::new(400, format!("A requestId has at most {REQUEST_ID_BYTES_MAX} bytes.")));
+        }
+        Ok(())
     }
 }
 
@@ -123,6 +137,7 @@ pub(crate) fn conclude<G: Gateway>(call: &Call<'_, G>, done: Result<Done, Failur
 fn run<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
     use crate::catalogue::Catalogue::{DeviceTypes, Networks};
     use crate::subscription::Topic::{Commands, Notifications};
+    call.request.check_id()?;
     match call.request.action.as_str() {
         "" => Err(ApiError::no_action().into()),
 

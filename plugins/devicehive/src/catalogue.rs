@@ -4,7 +4,7 @@ use crate::actions::Call;
 use crate::answer::{ApiError, Done, Failure, reply};
 use crate::caller::Caller;
 use crate::device::{self, HiveDevice, View};
-use crate::paging::{Paging, is_like};
+use crate::paging::{Paging, Pattern};
 use crate::permission::{Permission, Scope};
 use crate::settings::Settings;
 use dragoman_plugin_sdk::Gateway;
@@ -141,12 +141,12 @@ pub(crate) fn count<G: Gateway>(call: &Call<'_, G>, of: Catalogue) -> Result<Don
 
 fn found<G: Gateway>(call: &Call<'_, G>, of: Catalogue, caller: &Caller) -> Result<Vec<Entry>, Failure> {
     let members = &call.request.members;
-    let (name, pattern) = (members.text("name")?, members.text("namePattern")?);
+    let (name, pattern) = (members.text("name")?, Pattern::read(members, "namePattern")?);
     let mut all = of.all(call.settings);
     all.retain(|entry| {
         of.scope(caller).has(entry.id)
             && name.as_ref().is_none_or(|name| *name == entry.name)
-            && pattern.as_ref().is_none_or(|pattern| is_like(&entry.name, pattern))
+            && pattern.as_ref().is_none_or(|pattern| pattern.fits(&entry.name))
     });
     Ok(all)
 }

@@ -5,7 +5,7 @@ use crate::answer::{Done, Failure, reply};
 use crate::caller::Caller;
 use crate::catalogue::Catalogue;
 use crate::device::{self, HiveDevice};
-use crate::paging::{Paging, is_like};
+use crate::paging::{Paging, Pattern};
 use crate::permission::Permission;
 use dragoman_plugin_sdk::Gateway;
 
@@ -39,7 +39,7 @@ pub(crate) fn count<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
 /// The devices that the caller sees and the request's filters fit.
 fn found<G: Gateway>(call: &Call<'_, G>, caller: &Caller) -> Result<Vec<HiveDevice>, Failure> {
     let members = &call.request.members;
-    let (name, pattern) = (members.text("name")?, members.text("namePattern")?);
+    let (name, pattern) = (members.text("name")?, Pattern::read(members, "namePattern")?);
     let network = members.number("networkId")?;
     // A name of no network is a filter that fits no device.
     let id_of = |name: String| Catalogue::Networks.by_name(call.settings, &name).map_or(i64::MIN, |network| network.id);
@@ -48,7 +48,7 @@ fn found<G: Gateway>(call: &Call<'_, G>, caller: &Caller) -> Result<Vec<HiveDevi
         let profile = &device.profile;
         caller.sees(device)
             && name.as_ref().is_none_or(|name| *name == profile.name)
-            && pattern.as_ref().is_none_or(|pattern| is_like(&profile.name, pattern))
+            && pattern.as_ref().is_none_or(|pattern| pattern.fits(&profile.name))
             && network.is_none_or(|network| network == profile.network_id)
             && named.is_none_or(|network| network == profile.network_id)
     })

@@ -47,6 +47,7 @@ fn run<G: Gateway>(call: &Call<'_, G>, kind: Kind, levels: &[&str]) -> Result<Do
         Kind::CommandUpdate => Permission::UpdateDeviceCommand,
         Kind::Notification => Permission::CreateDeviceNotification,
     };
+    call.request.check_id()?;
     let caller = call.require(permission)?;
     let [network, device_type, device, name @ ..] = levels else { return Err(ApiError::wrong_id("Device").into()) };
     let device = caller.device(call.gateway, Some(device))?;

@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 
 const TAKE_DEFAULT: usize = 20;
 const TAKE_MAX: usize = 1_000;
+/// Characters of a pattern; names have 128.
+const PATTERN_CHARS_MAX: usize = 256;
 
 /// Which part of a list is asked for, in which order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,32 +50,49 @@ impl Paging {
     }
 }
 
-/// Whether a text fits a pattern of SQL: `%` stands for any text, `_` for any character.
-pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let (mut at, mut want, mut retry) = (0, 0, None::<(usize, usize)>);
-    while at < text.len() {
-        match pattern.get(want) {
-            Some('%') => {
-                retry = Some((at, want));
-                want += 1;
-            }
-            Some(sign) if *sign == '_' || text.get(at) == Some(sign) => {
-                at += 1;
-                want += 1;
-            }
-            // The last `%` takes one character more.
-            _ => match retry {
-                None => return false,
-                Some((from, percent)) => {
-                    retry = Some((from + 1, percent));
-                    at = from + 1;
-                    want = percent + 1;
-                }
-            },
+/// A pattern of SQL: `%` stands for any text, `_` for any character.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern(Vec<char>);
+
+impl Pattern {
+    /// Reads a member that may be there. What is longer than any name that it could fit is refused, because it is compared
+    /// with each one.
+    pub(crate) fn read(members: &Members, name: &str) -> Result<Option<Self>, Failure> {
+        let pattern = members.text(name)?.map(|text| Self(text.chars().take(PATTERN_CHARS_MAX + 1).collect()));
+        match pattern {
+            Some(pattern) if pattern.0.len() > PATTERN_CHARS_MAX => Err(ApiError::invalid().into()),
+            pattern => Ok(pattern),
         }
     }
-    pattern.iter().skip(want).all(|sign| *sign == '%')
+
+    /// Whether a text fits.
+    pub(crate) fn fits(&self, text: &str) -> bool {
+        let Self(pattern) = self;
+        let text: Vec<char> = text.chars().collect();
+        let (mut at, mut want, mut retry) = (0, 0, None::<(usize, usize)>);
+        while at < text.len() {
+            match pattern.get(want) {
+                Some('%') => {
+                    retry = Some((at, want));
+                    want += 1;
+                }
+                Some(sign) if *sign == '_' || text.get(at) == Some(sign) => {
+                    at += 1;
+                    want += 1;
+                }
+                // The last `%` takes one character more.
+                _ => match retry {
+                    None => return false,
+                    Some((from, percent)) => {
+                        retry = Some((from + 1, percent));
+                        at = from + 1;
+                        want = percent + 1;
+                    }
+                },
+            }
+        }
+        pattern.iter().skip(want).all(|sign| *sign == '%')
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_those_of_sql() {
+    fn patterns_are_those_of_sql_and_not_longer_than_any_name() {
+        let read = |pattern: &str| {
+            let members = Members::parse(&format!(r#"{{"namePattern":"{pattern}"}}"#)).unwrap();
+            Pattern::read(&members, "namePattern").ok().flatten()
+        };
         for (text, pattern, expected) in [
             ("device-1", "device%", true),
             ("device-1", "%1", true),
@@ -115,7 +138,8 @@ mod tests {
             ("", "%", true),
             ("", "_", false),
         ] {
-            assert_eq!(is_like(text, pattern), expected, "{text} like {pattern}");
+            assert_eq!(read(pattern).unwrap().fits(text), expected, "{text} like {pattern}");
         }
+        assert!(read(&"%".repeat(256)).is_some() && read(&"%".repeat(257)).is_none());
     }
 }

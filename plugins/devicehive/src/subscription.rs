@@ -19,6 +19,8 @@ use std::fmt::Write;
 
 /// Subscriptions that one session may have.
 const SUBSCRIPTIONS_MAX: usize = 100;
+/// Networks, or device types, that one subscription may name.
+const IDS_MAX: usize = 64;
 const LIMIT_DEFAULT: usize = 20;
 /// Events of one backlog: a call may ask for 1 000 things.
 const LIMIT_MAX: usize = 500;
@@ -162,7 +164,12 @@ fn scope<G: Gateway>(
     of: Catalogue,
     name: &str,
 ) -> Result<Option<Vec<i64>>, Failure> {
-    let Some(ids) = call.request.members.numbers(name)?.filter(|ids| !ids.is_empty()) else { return Ok(None) };
+    let Some(mut ids) = call.request.members.numbers(name)?.filter(|ids| !ids.is_empty()) else { return Ok(None) };
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.len() > IDS_MAX {
+        return Err(ApiError::new(400, format!("At most {IDS_MAX} {name} are taken. Leave them out for all.")).into());
+    }
     if ids.iter().any(|id| !of.scope(caller).has(*id)) {
         return Err(ApiError::denied().into());
     }

@@ -5,7 +5,7 @@ use crate::actions::Call;
 use crate::answer::{ApiError, Done, Failure, reply};
 use crate::catalogue::{Catalogue, Entry};
 use crate::login::{Role, User};
-use crate::paging::{Paging, is_like};
+use crate::paging::{Paging, Pattern};
 use crate::permission::{Permission, Scope};
 use crate::settings::Settings;
 use crate::{instant, ring};
@@ -165,7 +165,7 @@ pub(crate) fn count<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
 
 fn found<G: Gateway>(call: &Call<'_, G>) -> Result<Vec<Kept>, Failure> {
     let members = &call.request.members;
-    let (login, pattern) = (members.text("login")?, members.text("loginPattern")?);
+    let (login, pattern) = (members.text("login")?, Pattern::read(members, "loginPattern")?);
     let (role, status) = (members.number("role")?, members.number("status")?);
     let documents = call.gateway.documents(COLLECTION, &[], None, READ_MAX)?;
     let mut all = documents.iter().map(ring::read).collect::<Result<Vec<Kept>, _>>()?;
@@ -175,7 +175,7 @@ fn found<G: Gateway>(call: &Call<'_, G>) -> Result<Vec<Kept>, Failure> {
     }
     all.retain(|user| {
         login.as_ref().is_none_or(|login| *login == user.login)
-            && pattern.as_ref().is_none_or(|pattern| is_like(&user.login, pattern))
+            && pattern.as_ref().is_none_or(|pattern| pattern.fits(&user.login))
             && role.is_none_or(|role| role == i64::from(u8::from(user.role)))
             && status.is_none_or(|status| status == i64::from(user.status))
     });

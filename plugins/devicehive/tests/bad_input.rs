@@ -8,7 +8,7 @@ use dragoman_plugin_sdk::Topics;
 use dragoman_plugin_sdk::testing::{Deed, Fake};
 use support::{connected, gateway, logged_in, message, published, say, settings, subscribes};
 
-const ACTIONS: [&str; 30] = [
+const ACTIONS: [&str; 31] = [
     "",
     "token",
     "token/create",
@@ -33,6 +33,7 @@ const ACTIONS: [&str; 30] = [
     "notification/unsubscribe",
     "subscription/list",
     "network/get",
+    "network/list",
     "network/insert",
     "devicetype/get",
     "user/get",
@@ -73,6 +74,9 @@ fn every_bad_request_has_its_answer_and_leaves_nothing_behind() {
     let unknown = format!("401 User with login = {} not found or bad password", "x".repeat(129));
     let insert = |command: &str| format!(r#"{{"action":"command/insert","deviceId":"device1","command":{command}}}"#);
     let with = |action: &str, rest: &str| format!(r#"{{"action":"{action}",{rest}}}"#);
+    let pattern = |member: &str| format!(r#""{member}":"{}""#, "%".repeat(257));
+    let ids = |member: &str, last: i64| format!(r#""{member}":{:?}"#, (1..=last).collect::<Vec<_>>());
+    let long_id = with("device/count", &format!(r#""requestId":"{}""#, "x".repeat(4_095)));
     let rows: Vec<(&dragoman_plugin_sdk::Session, String, &str)> = vec![
         // No request at all.
         (&admin, String::new(), "400 Malformed Json received."),
@@ -84,6 +88,12 @@ fn every_bad_request_has_its_answer_and_leaves_nothing_behind() {
         (&admin, r#"{"action":7}"#.to_owned(), "500 'action' field could not be parsed to known endpoint"),
         (&admin, r#"{"action":null}"#.to_owned(), "500 'action' field could not be parsed to known endpoint"),
         (&admin, r#"{"action":"device/fly"}"#.to_owned(), "400 Illegal argument: device/fly"),
+        (
+            &admin,
+            format!(r#"{{"action":"{}"}}"#, "x".repeat(129)),
+            "500 'action' field could not be parsed to known endpoint",
+        ),
+        (&admin, long_id, "400 A requestId has at most 4096 bytes."),
         (&admin, r#"{"action":"network/insert"}"#.to_owned(), "400 Illegal argument: network/insert"),
         // Nobody, and somebody without the right. Permission comes before arguments.
         (&nobody, r#"{"action":"device/list"}"#.to_owned(), "401 Unauthorized"),
@@ -134,6 +144,9 @@ fn every_bad_request_has_its_answer_and_leaves_nothing_behind() {
         (&admin, with("device/list", r#""sortField":"colour""#), "400 Invalid request parameters"),
         (&admin, with("device/list", r#""take":-1"#), "400 Invalid request parameters"),
         (&admin, with("device/count", r#""networkId":"one""#), "400 Invalid request parameters"),
+        (&admin, with("device/list", &pattern("namePattern")), "400 Invalid request parameters"),
+        (&admin, with("network/list", &pattern("namePattern")), "400 Invalid request parameters"),
+        (&admin, with("user/list", &pattern("loginPattern")), "400 Invalid request parameters"),
         // Commands.
         (&admin, with("command/insert", r#""deviceId":"device1""#), "400 Command is required"),
         (&admin, insert("{}"), "400 Command is required"),
@@ -169,6 +182,16 @@ fn every_bad_request_has_its_answer_and_leaves_nothing_behind() {
             &admin,
             with("command/subscribe", r#""deviceTypeIds":[8,9]"#),
             "404 Device types with such deviceTypeIds wasn't found: {[8, 9]}",
+        ),
+        (
+            &admin,
+            with("command/subscribe", &ids("networkIds", 65)),
+            "400 At most 64 networkIds are taken. Leave them out for all.",
+        ),
+        (
+            &admin,
+            with("notification/subscribe", &ids("deviceTypeIds", 1_001)),
+            "400 At most 64 deviceTypeIds are taken. Leave them out for all.",
         ),
         (&client, with("command/subscribe", r#""networkIds":[1,2]"#), "403 Access is denied"),
         (&admin, with("command/subscribe", r#""networkIds":7"#), "400 Invalid request parameters"),
@@ -269,11 +292,13 @@ fn bytes_are_no_json() {
 #[test]
 fn native_publishes_are_refused_like_their_actions() {
     let mut fake = gateway();
+    let long_id = format!(r#"{{"requestId":"{}"}}"#, "x".repeat(4_095));
     let nobody = connected(&fake, "nobody", &ACTIONS);
     let client = logged_in(&mut fake, "client", "c", &ACTIONS);
     for (session, topic, payload, expected) in [
         (&nobody, "dh/command/1/1/device1/on", "{}", "401 Unauthorized"),
         (&client, "dh/command/1/1/device1/on", "on", "400 Malformed Json received."),
+        (&client, "dh/command/1/1/device1/on", &long_id, "400 A requestId has at most 4096 bytes."),
         (&client, "dh/command/1/1", "{}", "400 Device id is wrong or empty"),
         (&client, "dh/command/1/1/device1", "{}", "400 Command is required"),
         (&client, "dh/command/2/1/device1/on", "{}", "403 Access is denied"),
