@@ -4,6 +4,7 @@
 //! backlog: what is kept since a time goes to the session that asked, behind the answer.
 
 use crate::actions::Call;
+use crate::announce::{self, SHARED_SUBSCRIPTION};
 use crate::answer::{self, ApiError, Done, Failure, member, reply};
 use crate::caller::{Caller, Notes};
 use crate::catalogue::Catalogue;
@@ -11,9 +12,10 @@ use crate::command::{self, Command};
 use crate::command_read::instant_of;
 use crate::notification::{self, Kept as Notification};
 use crate::permission::Permission;
-use crate::topics::Kind;
-use crate::{announce, instant, labels, ring};
-use dragoman_plugin_sdk::{Gateway, Readers};
+use crate::settings::Settings;
+use crate::topics::{self, Kind};
+use crate::{instant, labels, ring, subscribe};
+use dragoman_plugin_sdk::{Gateway, Readers, Subscription};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -60,6 +62,33 @@ pub(crate) struct Kept {
     names: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<String>,
+}
+
+impl Kept {
+    /// What the platform makes of a topic filter of events (sheet, section 2); none of any other filter. Where it names a
+    /// device, networks and device types are left out.
+    fn of_filter(settings: &Settings, client_id: &str, filter: &str) -> Option<Self> {
+        let (kind, levels) = subscribe::served(settings, client_id, filter)?;
+        let plain = |level: &&String| !topics::is_wildcard(level);
+        let device_id = levels.get(2).filter(plain).cloned();
+        let ids = |at: usize| match (&device_id, levels.get(at).filter(plain)) {
+            (None, Some(level)) => level.parse().ok().map(|id| vec![id]),
+            _ => None,
+        };
+        let name = levels.get(3..).filter(|name| !name.is_empty() && name.iter().all(|level| plain(&level)));
+        Some(Self {
+            subscription_id: SHARED_SUBSCRIPTION,
+            topic: match kind {
+                Kind::Command | Kind::CommandUpdate => Topic::Commands,
+                Kind::Notification => Topic::Notifications,
+            },
+            network_ids: ids(0),
+            device_type_ids: ids(1),
+            device_id,
+            names: name.map(|name| vec![name.join("/")]),
+            timestamp: None,
+        })
+    }
 }
 
 /// What a subscription is about, to compare with.
@@ -242,7 +271,7 @@ pub(crate) fn unsubscribe<G: Gateway>(call: &Call<'_, G>, topic: Topic) -> Resul
     Ok(Done::Reply(Vec::new()))
 }
 
-/// What the session subscribed to by action.
+/// What the session subscribed to: by action, then by topic.
 pub(crate) fn list<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
     let caller = call.caller()?;
     if caller.require(Permission::GetDeviceCommand).is_err() {
@@ -254,6 +283,8 @@ pub(crate) fn list<G: Gateway>(call: &Call<'_, G>) -> Result<Done, Failure> {
         Some("notification") => Some(Topic::Notifications),
         Some(_) => return Err(ApiError::invalid().into()),
     };
-    let all = call.notes.subscriptions.iter().filter(|kept| topic.is_none_or(|topic| topic == kept.topic));
-    reply("subscriptions", &all.collect::<Vec<_>>())
+    let held = call.gateway.subscriptions(&call.session.id);
+    let of_topic = |held: &Subscription| Kept::of_filter(call.settings, &call.session.client_id, &held.filter);
+    let all = call.notes.subscriptions.iter().cloned().chain(held.iter().filter_map(of_topic));
+    reply("subscriptions", &all.filter(|kept| topic.is_none_or(|topic| topic == kept.topic)).collect::<Vec<_>>())
 }

@@ -4,7 +4,7 @@ use crate::support::{NOW_MS, act, connected, gateway, logged_in, play, published
 use crate::{COMMAND_ACTIONS, check};
 use devicehive::{Hive, NAME};
 use dragoman_plugin_sdk::testing::{Fake, Transcript, execution, session};
-use dragoman_plugin_sdk::{Admission, Decoded, Event, Notifications, Payload, Settlement, Topics};
+use dragoman_plugin_sdk::{Admission, Decoded, Event, Notifications, Payload, Settlement, Subscription, Topics};
 
 /// Every example of the seed, "MQTT API Reference", with its own client id, topics and payloads.
 #[test]
@@ -309,6 +309,32 @@ fn a_backlog_follows_the_answer_and_goes_to_nobody_else() {
         act(&mut transcript, &mut fake, &client, &asked);
     }
     check(&transcript, "backlog");
+}
+
+/// On the platform a SUBSCRIBE is the action, so both are in one list.
+#[test]
+fn subscriptions_by_topic_are_listed_behind_those_by_action() {
+    let mut transcript = Transcript::default();
+    let mut fake = gateway();
+    let app = logged_in(&mut fake, "dhadmin", "app", &["command/subscribe", "subscription/list"]);
+    act(&mut transcript, &mut fake, &app, r#"{"action":"command/subscribe","networkIds":[2,1,2,"1"]}"#);
+    for filter in [
+        "dh/command/#",
+        "dh/command_update/network1/+/+/light",
+        "dh/notification/2/1/device2/t@app",
+        "dh/notification/+/devicetype1/+/+",
+        "dh/notification/network1",
+        "dh/notification/nowhere/#",
+        "dh/#",
+    ] {
+        transcript.line(&format!("# subscribed to {filter}"));
+        let held = Subscription { filter: filter.to_owned(), qos: 0 };
+        fake.sessions.borrow_mut().get_mut(&app.id).unwrap().1.push(held);
+    }
+    for of in ["", r#","type":"command""#, r#","type":"notification""#] {
+        act(&mut transcript, &mut fake, &app, &format!(r#"{{"action":"subscription/list"{of}}}"#));
+    }
+    check(&transcript, "subscriptions");
 }
 
 /// What no action can insert yet, the operator says.
