@@ -13,14 +13,16 @@ pub(crate) const PAIRS_MAX: usize = 64;
 /// Ordinary topics that are looked at.
 const ORDINARY_MAX: usize = 32;
 
-/// A client that has not authenticated: it may ask, hear the two answers that let it in, and use ordinary topics.
+/// A client that has not authenticated: it may ask, hear the two answers that let it in, and use ordinary topics. Those
+/// are not in `subscribe`, because one of them may be another client's own.
 pub(crate) fn anonymous(settings: &Settings, client_id: &str) -> Policy {
     let ordinary = ordinary(settings);
-    let mut open: Vec<_> = ["token", "authenticate"].map(|action| topics::response(action, client_id)).into();
-    open.extend(ordinary.iter().cloned());
+    let subscribe: Vec<_> = ["token", "authenticate"].map(|action| topics::response(action, client_id)).into();
+    let mut receive = subscribe.clone();
+    receive.extend(ordinary.iter().cloned());
     let mut publish = vec![topics::REQUEST.to_owned()];
     publish.extend(ordinary);
-    Policy { publish, subscribe: open.clone(), receive: open, implicit: Vec::new() }
+    Policy { publish, subscribe, receive, implicit: Vec::new() }
 }
 
 /// A client that has authenticated. Event topics are not in `subscribe`, because each is decided when it is asked for.
@@ -46,7 +48,7 @@ pub(crate) fn of(settings: &Settings, client_id: &str, caller: &Caller) -> Resul
 }
 
 /// Ordinary topics that the operator opened. A filter that would show the platform's own is left out.
-fn ordinary(settings: &Settings) -> Vec<String> {
+pub(crate) fn ordinary(settings: &Settings) -> Vec<String> {
     let is_apart = |filter: &&String| {
         let first = filter.split('/').next().unwrap_or_default();
         !topics::is_wildcard(first) && first != "dh" && !first.starts_with('$')

@@ -4,6 +4,7 @@ use crate::actions;
 use crate::answer::ApiError;
 use crate::caller::{Caller, Notes};
 use crate::catalogue::Catalogue;
+use crate::policy;
 use crate::settings::Settings;
 use crate::topics::{self, Kind};
 use dragoman_plugin_sdk::{Error, Gateway, Session, Subscription, SubscriptionVerdict as Verdict};
@@ -22,7 +23,12 @@ pub(crate) fn decide(gateway: &impl Gateway, session: &Session, asked: &Subscrip
     if topics::is_wildcard(first) {
         return Ok(Verdict::AsAsked);
     }
-    if first != "dh" || filter.starts_with(topics::REQUEST) || topics::REQUEST.starts_with(filter) {
+    if first != "dh" {
+        let is_open = policy::ordinary(&settings).iter().any(|open| topics::covers(open, filter));
+        let granted = is_open && !topics::is_of_another(filter, &session.client_id);
+        return Ok(if granted { Verdict::AsAsked } else { Verdict::Refuse });
+    }
+    if filter.starts_with(topics::REQUEST) || topics::REQUEST.starts_with(filter) {
         return Ok(Verdict::Refuse);
     }
     if let Some(action) = filter.strip_prefix(topics::RESPONSES) {
@@ -48,9 +54,11 @@ pub(crate) fn decide(gateway: &impl Gateway, session: &Session, asked: &Subscrip
 /// A filter of events as it is served: names of networks and device types are their ids, and the client's own id behind
 /// `@` is off. `None` for what is no such filter, or names what does not exist.
 pub(crate) fn served(settings: &Settings, client_id: &str, filter: &str) -> Option<(Kind, Vec<String>)> {
-    let filter = filter.strip_suffix(client_id).and_then(|rest| rest.strip_suffix('@')).unwrap_or(filter);
-    // Behind another `@` stands another client.
-    let (kind, levels) = Kind::split(filter).filter(|_| !filter.contains('@'))?;
+    if topics::is_of_another(filter, client_id) {
+        return None;
+    }
+    let own = filter.strip_suffix(client_id).and_then(|rest| rest.strip_suffix('@'));
+    let (kind, levels) = Kind::split(own.unwrap_or(filter))?;
     let mut served: Vec<String> = levels.iter().map(|level| (*level).to_owned()).collect();
     for (level, of) in served.iter_mut().zip([Catalogue::Networks, Catalogue::DeviceTypes]) {
         if !topics::is_wildcard(level) {

@@ -95,6 +95,26 @@ pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     }
 }
 
+/// Whether a topic or a filter is private, by the client id behind an `@`, and not this client's.
+pub(crate) fn is_of_another(topic: &str, client_id: &str) -> bool {
+    let own = topic.strip_suffix(client_id).and_then(|rest| rest.strip_suffix('@'));
+    own.unwrap_or(topic).contains('@')
+}
+
+/// Whether a filter matches every topic that the asked filter does.
+pub(crate) fn covers(filter: &str, asked: &str) -> bool {
+    let mut wanted = filter.split('/');
+    for level in asked.split('/') {
+        match wanted.next() {
+            Some("#") => return true,
+            Some("+") if level != "#" => {}
+            Some(same) if same == level => {}
+            _ => return false,
+        }
+    }
+    matches!(wanted.next(), None | Some("#"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +146,39 @@ mod tests {
             ("#", "dh/command", true),
         ] {
             assert_eq!(matches(filter, topic), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_filter_covers_what_it_matches_all_of() {
+        for (filter, asked, expected) in [
+            ("home/#", "home/#", true),
+            ("home/#", "home", true),
+            ("home/#", "home/+/x/#", true),
+            ("home/+", "home/x", true),
+            ("home/+", "home/+", true),
+            ("home/+", "home/#", false),
+            ("home/+", "home/x/y", false),
+            ("home/+/#", "home/#", false),
+            ("home/x", "home/+", false),
+            ("home/x", "home", false),
+        ] {
+            assert_eq!(covers(filter, asked), expected, "{filter} covers {asked}");
+        }
+    }
+
+    #[test]
+    fn a_private_topic_is_one_clients() {
+        for (topic, expected) in [
+            ("home/x", false),
+            ("home/x@c", false),
+            ("home/x@other", true),
+            ("home/x@xc", true),
+            ("home/@other/x", true),
+            ("home/x@other@c", true),
+            ("home/xc", false),
+        ] {
+            assert_eq!(is_of_another(topic, "c"), expected, "{topic}");
         }
     }
 }

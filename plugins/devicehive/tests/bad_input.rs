@@ -3,9 +3,8 @@
 
 mod support;
 
-use dragoman_plugin_sdk::Payload;
-use dragoman_plugin_sdk::Topics;
 use dragoman_plugin_sdk::testing::{Deed, Fake};
+use dragoman_plugin_sdk::{Admission, Payload, Topics};
 use support::{connected, gateway, logged_in, message, published, say, settings, subscribes};
 
 const ACTIONS: [&str; 31] = [
@@ -363,6 +362,39 @@ fn subscriptions_that_reach_into_what_is_not_ones_own_are_refused() {
     ] {
         assert_eq!(subscribes(&fake, session, filter), expected, "{} {filter}", session.client_id);
     }
+}
+
+/// Outside of `dh/` a filter is granted where the operator opened its topics and it names no other client.
+#[test]
+fn ordinary_topics_are_open_but_for_those_of_another_client() {
+    let mut fake = gateway();
+    fake.settings = settings(r##"{"ordinary-topics":["home/#","a/+"]}"##);
+    let nobody = connected(&fake, "nobody", &[]);
+    let client = logged_in(&mut fake, "client", "c", &[]);
+    for (session, filter, expected) in [
+        (&nobody, "home/x", "as asked"),
+        (&nobody, "home/#", "as asked"),
+        (&nobody, "home/+/y", "as asked"),
+        (&nobody, "home/x@nobody", "as asked"),
+        (&nobody, "home/x@c", "0x80"),
+        (&nobody, "home/+/y@c", "0x80"),
+        (&nobody, "a/b", "as asked"),
+        (&nobody, "a/#", "0x80"),
+        (&nobody, "b", "0x80"),
+        (&client, "home/x@c", "as asked"),
+        (&client, "home/x@nobody", "0x80"),
+        (&client, "home/@nobody/x", "0x80"),
+    ] {
+        assert_eq!(subscribes(&fake, session, filter), expected, "{} {filter}", session.client_id);
+    }
+    let policy = |session| match devicehive::Hive::authenticate(&fake, session, 60, true).unwrap() {
+        dragoman_plugin_sdk::Verdict::Accept(grant) => grant.policy,
+        refused => panic!("{refused:?}"),
+    };
+    // The gateway grants by itself what the policy covers, without asking.
+    let policy = policy(&nobody);
+    assert!(!policy.subscribe.iter().any(|filter| filter.starts_with("home")), "{policy:?}");
+    assert!([policy.publish, policy.receive].iter().all(|filters| filters.contains(&"home/#".to_owned())));
 }
 
 /// What the operator forgot is no fault of the client, who is answered all the same; the log says what is missing.
