@@ -1,14 +1,14 @@
-//! A client that connects by MQTT: with a user's login and password, or with nothing.
+//! A client that connects by MQTT: with a user's login and password, or with neither.
 
 use crate::answer::Failure;
 use crate::caller::Notes;
 use crate::login::User;
 use crate::settings::Settings;
 use crate::{login, policy, token, users};
-use dragoman_plugin_sdk::{ConnectRefusal, Error, Gateway, Grant, Session, Severity, Verdict};
+use dragoman_plugin_sdk::{ConnectRefusal, Encoding, Error, Gateway, Grant, MacStep, Session, Severity, Term, Verdict};
 
-/// A client without a user name is let in, to authenticate later. A user name that is nobody's here may be known to
-/// another dialect of the listener; one that is must come with its password.
+/// A client without user name and password is let in, to authenticate later. A user name that is nobody's here, and a
+/// password without one, may be known to another dialect of the listener; a name that is must come with its password.
 pub(crate) fn authenticate(gateway: &impl Gateway, session: &Session) -> Result<Verdict, Error> {
     let settings = Settings::read(gateway)?;
     // Wildcards cannot stand in the topics of its answers.
@@ -16,7 +16,8 @@ pub(crate) fn authenticate(gateway: &impl Gateway, session: &Session) -> Result<
         return Ok(Verdict::NotMine);
     }
     let Some(name) = session.username.as_deref() else {
-        return Ok(if settings.anonymous { anonymous(&settings, session) } else { Verdict::NotMine });
+        let is_nobody = settings.anonymous && !has_password(gateway)?;
+        return Ok(if is_nobody { anonymous(&settings, session) } else { Verdict::NotMine });
     };
     if !login::is_login(&settings, name) {
         return Ok(Verdict::NotMine);
@@ -37,6 +38,16 @@ pub(crate) fn authenticate(gateway: &impl Gateway, session: &Session) -> Result<
             gateway.log(Severity::Info, &format!("refused user {name}: its password is wrong"));
             Ok(Verdict::Refuse(ConnectRefusal::BadCredentials))
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the client presented a password, which this dialect has no account to compare with.
+fn has_password(gateway: &impl Gateway) -> Result<bool, Error> {
+    let step = MacStep { key: Term::Bytes(Vec::new()), data: Vec::new(), encoding: Encoding::HexLower };
+    match gateway.verify_mac(&[step]) {
+        Ok(_) => Ok(true),
+        Err(Error::Denied(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -19,7 +19,7 @@ pub struct Settings {
     pub rights: Option<Rights>,
     /// What a message on an event topic is, sent by a client.
     pub native_publish: NativePublish,
-    /// Whether clients without a user name may connect.
+    /// Whether clients with neither user name nor password may connect.
     pub anonymous: bool,
     /// Topics on which clients talk to each other, authenticated or not.
     pub ordinary_topics: Vec<String>,
@@ -204,7 +204,7 @@ pub(crate) const SCHEMA: &str = r#"{
     "updates-to": {"enum": ["subscribers", "creator", null], "default": null, "description": "Who is told about an update of a command."},
     "rights": {"enum": ["server", "documented", null], "default": null, "description": "Whose rights device/save and device/count ask for."},
     "native-publish": {"enum": ["insert", "ignore"], "default": "insert", "description": "What a message on an event topic is, sent by a client."},
-    "anonymous": {"type": "boolean", "default": true, "description": "Clients without a user name may connect, and authenticate with a token later."},
+    "anonymous": {"type": "boolean", "default": true, "description": "Clients with neither user name nor password may connect, and authenticate with a token later."},
     "ordinary-topics": {"type": "array", "items": {"type": "string"}, "maxItems": 32, "default": [], "description": "Topic filters on which clients talk to each other, authenticated or not."},
     "jwt-account": {"type": "string", "minLength": 1, "default": "jwt", "description": "The account whose secret signs tokens, read as Base64."},
     "access-token-max-age-ms": {"type": "integer", "minimum": 1000, "default": 1800000, "description": "Life of an access token, in milliseconds."},

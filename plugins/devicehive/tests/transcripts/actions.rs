@@ -201,6 +201,7 @@ fn a_login_at_connect_needs_its_password() {
         ("a user that nobody knows", "x", Some("nobody"), Some("x")),
         ("the account that signs", "x", Some("jwt"), Some("devicehive")),
         ("a client id that cannot stand in a topic", "a/+", None, None),
+        ("a password without a user name", "n", None, Some("dhadmin_#911")),
     ] {
         let mut fake = gateway();
         fake.presented = password.map(str::to_owned);

@@ -7,7 +7,7 @@ use crate::refusal::is_host_code;
 use crate::{
     Correlation, Device, Document, Encoding, Error, Event, Execution, Gateway, Identity, MacStep, Message, Outcome,
     Page, Policy, Question, Readers, Reason, Registration, Report, Selection, Session, Severity, Start, Submission,
-    Subscription, outcome,
+    Subscription, Term, outcome,
 };
 
 impl Fake {
@@ -143,7 +143,14 @@ impl Gateway for Fake {
     fn verify_mac(&self, steps: &[MacStep]) -> Result<bool, Error> {
         self.deeds.enter(1, "credentials.verify-mac");
         self.mac_steps.borrow_mut().extend(steps.iter().cloned());
-        self.mac.clone().unwrap_or_else(|| Err(Error::NotFound("no such account".to_owned())))
+        let is_account = |term: &Term| matches!(term, Term::Secret(_));
+        let names_account = steps.iter().any(|step| is_account(&step.key) || step.data.iter().any(is_account));
+        match (&self.mac, &self.presented) {
+            (Some(answer), _) => answer.clone(),
+            (None, _) if names_account => Err(Error::NotFound("no such account".to_owned())),
+            (None, None) => Err(Error::Denied("nothing was presented".to_owned())),
+            (None, Some(_)) => Ok(false),
+        }
     }
     fn update_device(&self, id: &str, what: &Registration, revision: u64) -> Result<(), Error> {
         self.deeds.enter(1, "devices.update");

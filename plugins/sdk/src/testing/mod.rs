@@ -34,7 +34,7 @@ pub struct Fake {
     pub accounts: BTreeMap<String, (String, String)>,
     /// The secret that came with the call.
     pub presented: Option<String>,
-    /// What `verify_mac` answers; it has no crypto of its own.
+    /// What `verify_mac` answers; it has no crypto of its own. None: no account has a secret, and nothing fits.
     pub mac: Option<Result<bool, Error>>,
     /// What `tell` answers.
     pub tell_error: Option<Error>,
