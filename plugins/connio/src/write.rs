@@ -1,7 +1,7 @@
 //! Writes over HTTP: `POST /v3/data/devices/{ref}`, `…/properties` and `…/properties/{property}`.
 
 use crate::answer::{Failure, bad_request, refusal_answer};
-use crate::definition::{Access, Model, Property};
+use crate::definition::{Access, Model, Property, Publish};
 use crate::dispatch::is_news;
 use crate::feed::{self, Point};
 use crate::key::Caller;
@@ -125,10 +125,17 @@ pub(crate) fn commands(
     for (property, value, at_ms) in values {
         let name = property.key();
         let at_ms = at_ms.unwrap_or(now_ms).min(now_ms);
+        let publish = property.definition.publish;
         let is_past = ledger.current(&name)?.is_some_and(|current| current.at_ms > at_ms);
-        if !foreign && (is_past || !is_news(&mut ledger, property.definition.publish, &name, &value, None)?) {
+        // What is older than the stored value changes nothing, so only what is published every time goes out.
+        let is_sent =
+            foreign || is_news(&mut ledger, publish, &name, &value, None)? && !(is_past && publish == Publish::Changed);
+        if !is_sent {
             let writer = ledger.silent_writer(&name, &value)?;
-            ledger.set(Entry { name, value, at_ms, writer })?;
+            if !ledger.set(Entry { name, value, at_ms, writer })? {
+                let text = "is of an older time than the stored one and changes nothing";
+                gateway.log(Severity::Info, &format!("a value of {} for device {} {text}", property.name, device.id));
+            }
             stored += 1;
             continue;
         }

@@ -65,9 +65,14 @@ fn a_write_is_sent_stored_or_rejected_by_its_property() {
             r#"{"dps":[{"prop":"thermostat$setpoint","v":20},{"prop":"setpoint","v":21},{"prop":"nothing","v":1},7]}"#,
         ),
         (
-            "older than what is stored",
+            "older than what is stored, always published",
             "/v3/data/devices/_dev_1/properties/setpoint",
             r#"{"dps":[{"v":20},{"v":19,"t":"2020-01-01T00:00:00Z"}]}"#,
+        ),
+        (
+            "older than what is stored, published when changed, and never",
+            "/v3/data/devices/_dev_1/properties",
+            r#"{"prop":"mode","dps":[{"v":"heat"},{"v":"cool","t":"2020-01-01T00:00:00Z"},{"prop":"note","v":"a"},{"prop":"note","v":"b","t":"2020-01-01T00:00:00Z"}]}"#,
         ),
         ("nothing at all", "/v3/data/devices/_dev_1", "{}"),
         ("with feedback the outcome is waited for", "/v3/data/devices/_dev_1/properties/valve", r#"{"dps":[{"v":1}]}"#),
