@@ -121,7 +121,7 @@ fn decide(
 }
 
 /// Whether the device must hear of a write by another key than its own. What this very execution has stored in an
-/// earlier attempt is still to be brought to the device.
+/// earlier attempt is still to be brought to the device, and so is what is stored though its command was refused.
 pub(crate) fn is_news<G: Gateway>(
     ledger: &mut Ledger<'_, G>,
     publish: Publish,
@@ -132,9 +132,10 @@ pub(crate) fn is_news<G: Gateway>(
     Ok(match publish {
         Publish::Always => true,
         Publish::Never => false,
-        Publish::Changed => ledger
-            .current(name)?
-            .is_none_or(|current| !value::same(&current.value, value) || Some(&current.writer) == writer),
+        Publish::Changed => {
+            let differs = |current: &Entry| !value::same(&current.value, value) || Some(&current.writer) == writer;
+            ledger.current(name)?.is_none_or(differs) || ledger.is_stranded(name)?
+        }
     })
 }
 

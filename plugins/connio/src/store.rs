@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 const COLLECTION: &str = "values";
 /// The field by which the values of one device are found; `describe` declares it.
 pub(crate) const INDEX: &str = "values.device";
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Properties of one device that are read together.
 const PAGE: u32 = 1_000;
 
@@ -123,6 +124,20 @@ impl<'a, G: Gateway> Ledger<'a, G> {
     pub(crate) fn silent_writer(&mut self, name: &str, value: &str) -> Result<Writer, Error> {
         let current = self.current(name)?.filter(|current| value::same(&current.value, value));
         Ok(current.map_or(Writer::Key, |current| current.writer.clone()))
+    }
+
+    /// Whether the current value is stored as on its way by a command that the gateway did not take: the device never hears
+    /// of it. Commands that have ended are kept for a day at least, so only one of the last day can be missed.
+    pub(crate) fn is_stranded(&mut self, name: &str) -> Result<bool, Error> {
+        self.current(name)?;
+        // What this call has set is submitted with it and not there yet.
+        let stored = self.read.get(name).and_then(Option::as_ref).filter(|_| !self.written.contains_key(name));
+        Ok(stored.is_some_and(|stored| match &stored.entry.writer {
+            Writer::Execution(id) if self.gateway.now_ms().saturating_sub(stored.stored_ms) < DAY_MS => {
+                self.gateway.execution(id).is_none()
+            }
+            Writer::Execution(_) | Writer::Device | Writer::Key => false,
+        }))
     }
 
     /// When the current value was stored, in milliseconds since 1970; what this call has set is stored now.

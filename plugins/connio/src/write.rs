@@ -119,6 +119,10 @@ pub(crate) fn commands(
 ) -> Result<Decision, Failure> {
     let foreign = device.dialect != NAME;
     let now_ms = gateway.now_ms();
+    let is_there = match &device.parent {
+        None => device.online,
+        Some(parent) => gateway.device(parent).is_some_and(|parent| parent.online),
+    };
     let mut ledger = Ledger::new(gateway, &device.id);
     let mut stored = 0;
     let mut submitted = 0;
@@ -139,10 +143,14 @@ pub(crate) fn commands(
             stored += 1;
             continue;
         }
-        let id = gateway.submit(command(gateway, settings, device, &property, &value));
+        let command = command(gateway, settings, device, &property, &value);
+        let is_lost = command.when_away == Some(WhenAway::Fail) && !is_there;
+        let id = gateway.submit(command);
         submitted += 1;
         if !foreign {
-            ledger.set(Entry { name, value, at_ms, writer: Writer::Execution(id) })?;
+            // What the platform loses is no news when it is written again; what is refused and asked for again is.
+            let writer = if is_lost { Writer::Key } else { Writer::Execution(id) };
+            ledger.set(Entry { name, value, at_ms, writer })?;
         }
     }
     ledger.commit()?;

@@ -5,10 +5,10 @@ mod common;
 
 use common::*;
 use connio::{Connio, NAME};
-use dragoman_plugin_sdk::testing::{Transcript, ended, ended_by_host, execution, request, session};
+use dragoman_plugin_sdk::testing::{Fake, Transcript, ended, ended_by_host, execution, request, session};
 use dragoman_plugin_sdk::{
     Admission, Decision, Execution, Intent, Northbound, Outcome, Payload, Presented, PropertyName, Reason, Settlement,
-    State,
+    State, Submission,
 };
 
 /// The flow of the platform's page "Sending Device Commands".
@@ -85,10 +85,14 @@ fn a_write_is_sent_stored_or_rejected_by_its_property() {
     }
 
     transcript.section("changed: the same value again is stored only");
-    let fake = gateway();
+    let mut fake = gateway();
     let target = "/v3/data/devices/_dev_1/properties/mode";
     for value in ["\"heat\"", "\"heat\"", "\"cool\""] {
-        play(&mut transcript, &fake, &call("POST", target, &format!(r#"{{"dps":[{{"v":{value}}}]}}"#))).unwrap();
+        let post = call("POST", target, &format!(r#"{{"dps":[{{"v":{value}}}]}}"#));
+        if let Decision::Wait(_) = play(&mut transcript, &fake, &post).unwrap() {
+            let taken = Submission::new("dev-1", write("mode", value));
+            fake.executions.push(execution(&Fake::id(fake.ids.get()), NAME, taken, NOW_MS));
+        }
     }
     transcript.section("with the device's own key: stored, told, never sent back");
     let mut fake = gateway();
@@ -97,6 +101,36 @@ fn a_write_is_sent_stored_or_rejected_by_its_property() {
     own.presented = Some(Presented { scheme: "basic".to_owned(), account: Some("_KEY_1".to_owned()) });
     play(&mut transcript, &fake, &own).unwrap();
     transcript.check("tests/golden/writes.txt");
+}
+
+/// What the platform loses is no news when it is written again; what the gateway refused is.
+#[test]
+fn a_changed_value_is_sent_again_where_its_command_was_refused() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+    let post = call("POST", "/v3/data/devices/_dev_1/properties/mode", r#"{"dps":[{"v":"heat"},{"v":"heat"}]}"#);
+    for (title, listening, online, taken, later_ms, sent) in [
+        ("taken", true, true, true, 1_000, 0),
+        ("refused", true, true, false, 1_000, 1),
+        ("refused for a device that is held for", true, false, false, 1_000, 1),
+        ("refused nearly a day ago", true, true, false, DAY_MS - 1, 1),
+        ("refused a day ago, when the gateway may have forgotten it", true, true, false, DAY_MS, 0),
+        ("lost", false, false, false, 1_000, 0),
+    ] {
+        let mut fake = gateway();
+        if !listening {
+            listen(&mut fake, "dev-1", &[]);
+        }
+        fake.devices.borrow_mut()[0].online = online;
+        Connio::handle_request(&fake, &post).unwrap();
+        let (id, command) = fake.submitted().unwrap();
+        fake.deeds.take();
+        if taken {
+            fake.executions.push(execution(&id, NAME, command, NOW_MS));
+        }
+        fake.now_ms += later_ms;
+        Connio::handle_request(&fake, &post).unwrap();
+        assert_eq!(fake.deeds.take().len(), sent, "{title}");
+    }
 }
 
 #[test]
@@ -113,9 +147,7 @@ fn every_end_of_a_write_has_its_receipt() {
         rows.push(("succeeded", Ok(ended(record.clone(), Outcome::Succeeded(None), vec![]))));
         rows.push(("failed", Ok(ended(record.clone(), Outcome::Failed(reason("BUSY")), vec![]))));
         rows.push(("timed out", Ok(ended_by_host(record.clone(), State::TimedOut, "$NO_RESPONSE"))));
-        for code in
-            ["$AWAY", "$QUEUE_FULL", "$LIMIT", "$UNKNOWN_DEVICE", "$DISABLED", "$UNSUPPORTED", "$NEW"]
-        {
+        for code in ["$AWAY", "$QUEUE_FULL", "$LIMIT", "$UNKNOWN_DEVICE", "$DISABLED", "$UNSUPPORTED", "$NEW"] {
             rows.push((code, Err(reason(code))));
         }
         for (row, settled) in rows {

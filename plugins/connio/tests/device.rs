@@ -42,9 +42,11 @@ fn what_other_dialects_ask_becomes_a_write() {
     }
 
     transcript.section("changed: only what is news is sent, and again in a later attempt");
-    let fake = gateway();
+    let mut fake = gateway();
+    let heat = |id: &str| foreign(id, "dev-1", write("mode", "\"heat\""));
+    fake.executions = vec![heat("f-1"), heat("f-2")];
     for id in ["f-1", "f-1", "f-2", "f-1"] {
-        dispatch(&mut transcript, &fake, &foreign(id, "dev-1", write("mode", "\"heat\""))).unwrap();
+        dispatch(&mut transcript, &fake, &heat(id)).unwrap();
     }
     transcript.section("what a handler planned is not bound by access");
     let mut planned = foreign("f-3", "dev-1", invoke("open", "null"));
