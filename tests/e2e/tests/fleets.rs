@@ -1,9 +1,13 @@
 //! EMQX Fleets from the application to the thing and back.
 
+use anyhow::Context;
 use dragoman_e2e::devices::{self, THERMOSTAT};
-use dragoman_e2e::wait::SOON;
+use dragoman_e2e::wait::{self, SOON};
 use dragoman_e2e::{Fleets, World};
 use dragoman_simulators::Behaviour;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -185,4 +189,52 @@ async fn a_key_reaches_the_paths_it_was_granted() -> anyhow::Result<()> {
     let stranger = Fleets::new(&world.daemon, "ak_reader", "wrong")?;
     stranger.get("/api/v1/commands").await?.expect(401)?;
     Ok(())
+}
+
+/// The thing takes one message at a time and has not acknowledged the first, so the second waits in the broker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canceled_command_is_taken_back_from_the_broker() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let mut options = MqttOptions::new(THERMOSTAT, "127.0.0.1", world.daemon.mqtt_port()?);
+    options.set_credentials(THERMOSTAT, devices::secret(THERMOSTAT));
+    options.set_receive_maximum(Some(1));
+    options.set_manual_acks(true);
+    let (client, mut events) = AsyncClient::new(options, 16);
+    client.subscribe(format!("$emqx/commands/things/{THERMOSTAT}/executions/+/request"), QoS::AtLeastOnce).await?;
+    while !matches!(next_packet(&mut events).await?, Packet::SubAck(_)) {}
+
+    let first = world.fleets.accepted(THERMOSTAT, "open", &json!({}), 30).await?;
+    let message = next_message(&mut events).await?;
+    assert!(String::from_utf8_lossy(&message.topic).contains(&first), "{message:?}");
+    let second = world.fleets.accepted(THERMOSTAT, "close", &json!({}), 30).await?;
+    wait::until("the second is with the broker", SOON, || async {
+        let sent = world.admin.metrics().await?.sum("dragoman_deliveries_total", &[("result", "sent")]);
+        Ok((sent >= 2.0).then_some(()))
+    })
+    .await?;
+    world.fleets.post(&format!("/api/v1/commands/{second}/cancel"), "").await?.expect(200)?;
+    let third = world.fleets.accepted(THERMOSTAT, "stop", &json!({}), 30).await?;
+    client.ack(&message).await?;
+    let message = next_message(&mut events).await?;
+    assert!(String::from_utf8_lossy(&message.topic).contains(&third), "{second} was canceled: {message:?}");
+    Ok(())
+}
+
+async fn next_message(events: &mut EventLoop) -> anyhow::Result<Publish> {
+    loop {
+        if let Packet::Publish(message) = next_packet(events).await? {
+            return Ok(message);
+        }
+    }
+}
+
+async fn next_packet(events: &mut EventLoop) -> anyhow::Result<Packet> {
+    let incoming = async {
+        loop {
+            if let Event::Incoming(packet) = events.poll().await? {
+                return anyhow::Ok(packet);
+            }
+        }
+    };
+    tokio::time::timeout(SOON, incoming).await.context("nothing came from the broker in time")?
 }
