@@ -2,10 +2,11 @@
 
 use anyhow::{Context, bail, ensure};
 use dragoman_e2e::wait::SOON;
-use dragoman_e2e::{Daemon, Simulator, paths};
+use dragoman_e2e::{Daemon, DeviceHive, Simulator, paths};
 use dragoman_simulators::{
     Behaviour, Class, Device, DeviceEvent, Firmware, FleetsFirmware, HuaweiFirmware, NetworkServer,
 };
+use serde_json::json;
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
@@ -47,7 +48,12 @@ async fn the_chirpstack_example_runs() -> anyhow::Result<()> {
 async fn the_devicehive_example_runs() -> anyhow::Result<()> {
     let daemon = set_up("devicehive").await?;
     let _led = Simulator::start(&daemon, "devicehive-device", &["--id", "led-1"], "led-secret").await?;
-    run_script(&daemon, "devicehive/send_command.py", &["led-1", "led", r#"{"value": 1}"#]).await
+    run_script(&daemon, "devicehive/send_command.py", &["led-1", "led", r#"{"value": 1}"#]).await?;
+    let (login, password) = ("example", "devicehive-example-password");
+    let mut application = DeviceHive::connect(&daemon, login, password).await?;
+    let answer = application.ask("token", json!({ "login": login, "password": password })).await?;
+    ensure!(answer["accessToken"].is_string(), "the example signs tokens: {answer}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
