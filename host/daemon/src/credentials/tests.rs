@@ -306,3 +306,29 @@ async fn a_signing_key_is_kept_for_the_host_alone() {
     let token = bench.vault.create_token("globex", "t", "{}", Some(TokenKind::Token), Some(b"123456789012345"), 7);
     assert_eq!(token.await.err().unwrap().to_string(), "the secret has 15 bytes; it needs 16 to 1024");
 }
+
+/// A user name of CONNECT may be an application's, which has many keys; Basic names the account itself.
+#[tokio::test]
+async fn a_token_is_found_whatever_user_name_connect_has() {
+    let bench = bench();
+    let key = "a key of twenty bytes";
+    for (account, secret) in [("app/key-1", key), ("ann", "short")] {
+        bench.vault.create_token("initech", account, "{}", None, Some(secret.as_bytes()), 1).await.unwrap();
+    }
+    let check = async |scheme: &str, account: Option<&str>, (name, secret): (&str, &str)| {
+        let presented = Presented::new(scheme.to_owned(), Some(name.to_owned()), secret.as_bytes().to_vec());
+        bench.vault.check("initech", account, &presented).await.map(|identity| identity.account).ok()
+    };
+    for (scheme, account, presented, expected) in [
+        ("mqtt", None, ("app", key), Some("app/key-1")),
+        ("mqtt", None, ("ann", key), Some("app/key-1")),
+        ("mqtt", None, ("ann", "short"), Some("ann")),
+        ("mqtt", None, ("app", "short"), None),
+        ("mqtt", None, ("ann", ""), None),
+        ("mqtt", Some("ann"), ("app", key), None),
+        ("basic", None, ("app", key), None),
+        ("basic", None, ("app/key-1", key), Some("app/key-1")),
+    ] {
+        assert_eq!(check(scheme, account, presented).await.as_deref(), expected, "{scheme} {account:?} {presented:?}");
+    }
+}

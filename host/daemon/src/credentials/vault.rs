@@ -20,6 +20,8 @@ const TOKEN_MIN_BYTES: usize = 16;
 const KEY_ADVISED_BYTES: usize = 32;
 const ACCOUNT_MAX_BYTES: usize = 256;
 const RIGHTS_MAX_BYTES: usize = 16_384;
+/// The scheme of what came in CONNECT.
+const CONNECT: &str = "mqtt";
 /// Accounts of devices begin with this.
 const DEVICE_PREFIX: &str = "device/";
 
@@ -109,19 +111,26 @@ impl Vault {
         Ok(Self { records, passwords, sealing: Sealing::new(data_dir), writes: tokio::sync::Mutex::new(()) })
     }
 
-    /// Checks what was presented against `account`, else against the account that was presented with it, else finds
-    /// the account that the token belongs to. A refusal for a named account takes as long as a wrong password, whether
-    /// or not there is such an account.
+    /// Checks what was presented against `account`. Without one: against the account that Basic named, else finds the account
+    /// that the token belongs to. The user name of CONNECT may name something that has many accounts, such as an
+    /// application with many keys; so it counts as an account only where no token fits. A refusal for a named account
+    /// takes as long as a wrong password, whether or not there is such an account.
     pub(crate) async fn check(
         &self,
         dialect: &str,
         account: Option<&str>,
         presented: &Presented,
     ) -> Result<Identity, CheckError> {
+        let is_token = account.is_none() && (presented.account.is_none() || presented.scheme == CONNECT);
+        if is_token && (1..=SECRET_MAX_BYTES).contains(&presented.secret.len()) {
+            let record = self.records.by_token(dialect, &token::hash(&presented.secret)).await?;
+            if record.is_some() {
+                return identity(record);
+            }
+        }
         match account.or(presented.account.as_deref()) {
             Some(account) => self.check_password(dialect, account, &presented.secret).await,
-            None if presented.secret.is_empty() || presented.secret.len() > SECRET_MAX_BYTES => Err(CheckError::Denied),
-            None => identity(self.records.by_token(dialect, &token::hash(&presented.secret)).await?),
+            None => Err(CheckError::Denied),
         }
     }
 
