@@ -32,6 +32,24 @@ impl Connio {
         self.post(&path, &json!({ "dps": [{ "v": value }] })).await
     }
 
+    /// Writes several properties at once, as a conventional object, and gives the receipt.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn write_all(&self, device: &str, values: &'static str) -> anyhow::Result<Answer> {
+        let path = format!("{}/v3/data/devices/{device}", self.base);
+        http::send(self.client.post(path).basic_auth(&self.key, Some(&self.secret)).body(values)).await
+    }
+
+    /// What is read at a path below the device, which begins with a slash or is empty.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, device: &str, path: &str) -> anyhow::Result<Answer> {
+        let path = format!("{}/v3/data/devices/{device}{path}", self.base);
+        http::send(self.client.get(path).basic_auth(&self.key, Some(&self.secret))).await
+    }
+
     /// Calls a method.
     ///
     /// # Errors
@@ -45,8 +63,7 @@ impl Connio {
     /// # Errors
     /// When it is refused.
     pub async fn value(&self, device: &str, property: &str) -> anyhow::Result<Value> {
-        let path = format!("{}/v3/data/devices/{device}/properties/{property}", self.base);
-        let answer = http::send(self.client.get(path).basic_auth(&self.key, Some(&self.secret))).await?.expect(200)?;
+        let answer = self.get(device, &format!("/properties/{property}")).await?.expect(200)?;
         Ok(answer["results"][0]["values"][0]["v"].clone())
     }
 

@@ -31,6 +31,14 @@ impl Huawei {
         http::send(request.header("content-type", "application/json").body(body)).await
     }
 
+    /// GET.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        http::send(self.client.get(format!("{}{path}", self.base)).header("x-auth-token", &self.token)).await
+    }
+
     /// Sets properties of a service and waits for the answer.
     ///
     /// # Errors

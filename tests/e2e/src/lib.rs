@@ -14,6 +14,7 @@ pub mod http;
 pub mod huawei;
 pub mod lamps;
 pub mod metrics;
+pub mod mosquitto;
 pub mod mqtt;
 pub mod paths;
 pub mod simulator;

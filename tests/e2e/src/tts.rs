@@ -64,14 +64,55 @@ impl Tts {
         self.mqtt.publish(&topic, &json!({ "downlinks": downlinks })).await
     }
 
+    /// Replaces what waits, by MQTT.
+    ///
+    /// # Errors
+    /// When it is not connected.
+    pub async fn replace(&self, device: &str, downlinks: &Value) -> anyhow::Result<()> {
+        let topic = format!("v3/{}/devices/{device}/down/replace", self.application);
+        self.mqtt.publish(&topic, &json!({ "downlinks": downlinks })).await
+    }
+
     /// Pushes downlinks by HTTP.
     ///
     /// # Errors
     /// When there is no answer.
     pub async fn push_by_http(&self, device: &str, downlinks: &Value) -> anyhow::Result<Answer> {
-        let path = format!("/api/v3/as/applications/{}/devices/{device}/down/push", self.application);
-        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        self.post(&format!("devices/{device}/down/push"), downlinks).await
+    }
+
+    /// Replaces what waits, by HTTP.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn replace_by_http(&self, device: &str, downlinks: &Value) -> anyhow::Result<Answer> {
+        self.post(&format!("devices/{device}/down/replace"), downlinks).await
+    }
+
+    /// The queue of a device.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn queue(&self, device: &str) -> anyhow::Result<Answer> {
+        let path = self.path(&format!("devices/{device}/down"));
+        http::send(self.client.get(path).bearer_auth(&self.key)).await
+    }
+
+    /// Topic and body of the next message, whatever it is about.
+    ///
+    /// # Errors
+    /// When none comes soon.
+    pub async fn next(&mut self) -> anyhow::Result<(String, Value)> {
+        self.mqtt.message("any message", |topic, body| Some((topic.to_owned(), body.clone()))).await
+    }
+
+    async fn post(&self, path: &str, downlinks: &Value) -> anyhow::Result<Answer> {
+        let request = self.client.post(self.path(path)).bearer_auth(&self.key);
         http::send(request.json(&json!({ "downlinks": downlinks }))).await
+    }
+
+    fn path(&self, path: &str) -> String {
+        format!("{}/api/v3/as/applications/{}/{path}", self.base, self.application)
     }
 
     /// Waits until that kind of event is told of the downlink with that correlation id.

@@ -88,6 +88,24 @@ async fn a_sub_device_is_commanded_through_its_gateway() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn properties_are_asked_of_the_device_and_shown_as_it_told_them() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let path = format!("/v5/iot/project/devices/{METER}/properties?service_id=Test");
+    let offline = world.huawei.get(&path).await?.expect(403)?;
+    assert_eq!(offline["error_code"], "IOTDA.014016", "{offline}");
+
+    let mut device = world.device(METER, Behaviour::Answer).await?;
+    let mut answer = world.huawei.get(&path).await?.expect(200)?;
+    let (topic, request) = devices::received(&mut device).await?;
+    assert!(topic.starts_with(&format!("$oc/devices/{METER}/sys/properties/get/request_id=")), "{topic}");
+    assert_eq!(request, json!({ "object_device_id": METER, "service_id": "Test" }));
+    assert!(answer["request_id"].take().is_string(), "{answer}");
+    let told = json!([{ "service_id": "Test", "properties": { "value": 57 }, "event_time": null }]);
+    assert_eq!(answer, json!({ "request_id": null, "response": { "services": told } }));
+    Ok(())
+}
+
 /// The answer to another device's command changes nothing: a request id is no secret, the session is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_cannot_answer() -> anyhow::Result<()> {

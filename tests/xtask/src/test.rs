@@ -12,6 +12,7 @@ const FOOTPRINT: &str = "footprint";
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<()> {
     plugins::build(workspace)?;
     let python = tools::python(workspace)?;
+    tools::mosquitto()?;
     // Tests and binaries in one go: the features of shared dependencies are then the same for both, so nothing is
     // compiled twice, and the end-to-end tests find the daemon.
     say("building the gateway, the simulated devices and the tests");

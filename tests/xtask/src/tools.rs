@@ -83,6 +83,15 @@ fn make_venv(venv: &Path) -> anyhow::Result<()> {
     bail!("`python3 -m venv {}` fails; run it to see why, mend that, and try again", venv.display())
 }
 
+/// Mosquitto's clients, which the tests run as a reader of a platform's page would.
+pub(crate) fn mosquitto() -> anyhow::Result<()> {
+    // Its help ends with an error, but it is there.
+    match Command::new("mosquitto_sub").arg("--help").output() {
+        Ok(_) => Ok(()),
+        Err(_) => install_packages(&["mosquitto-clients"]),
+    }
+}
+
 /// Installs Debian packages where this process may; else says how.
 fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
     let names = packages.join(" ");
