@@ -85,9 +85,10 @@ pub async fn publish(daemon: &Daemon, line: &str) -> anyhow::Result<String> {
     Ok(printed)
 }
 
-/// The line with the daemon's port behind it; the program takes the place of the shell, so that it is what is killed.
+/// The line with the daemon's port behind it. The program takes the place of the shell, so that it is what is killed, and
+/// its output comes line by line, which it does by itself on a terminal only.
 fn shell(daemon: &Daemon, line: &str) -> anyhow::Result<Command> {
     let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("exec {line} -p {}", daemon.mqtt_port()?)).stdin(Stdio::null()).kill_on_drop(true);
+    command.arg("-c").arg(format!("exec stdbuf -oL {line} -p {}", daemon.mqtt_port()?)).stdin(Stdio::null()).kill_on_drop(true);
     Ok(command)
 }

@@ -43,7 +43,10 @@ async fn the_lines_of_the_page_work_as_they_stand_there() -> anyhow::Result<()> 
     assert_eq!(queued.topic, "v3/app1/devices/dev1/down/queued");
     let queued = Told::read(&queued.payload)?;
     let item = json!({ "f_port": 15, "frm_payload": "vu8=", "priority": "NORMAL" });
-    assert_eq!(queued.body, json!({ "end_device_ids": heard_ids(), "downlink_queued": item }));
+    let mut stored_ids = heard_ids();
+    // What the platform itself says about an item carries the ids that it stores, not those of the session.
+    stored_ids.as_object_mut().context("ids are an object")?.remove("dev_addr");
+    assert_eq!(queued.body, json!({ "end_device_ids": stored_ids, "downlink_queued": item }));
     assert_eq!((queued.own_ids("as:downlink:"), queued.own_ids("as:up:")), (1, 1), "{queued:?}");
 
     let sent = network.item().await?;
