@@ -31,7 +31,8 @@ impl Listening {
     /// # Errors
     /// When the program is not installed, ends, or is not subscribed soon.
     pub async fn start(daemon: &Daemon, line: &str) -> anyhow::Result<Self> {
-        let mut process = shell(daemon, line)?.stdout(Stdio::piped()).spawn().with_context(|| format!("running {line}"))?;
+        let mut process =
+            shell(daemon, line)?.stdout(Stdio::piped()).spawn().with_context(|| format!("running {line}"))?;
         let stdout = process.stdout.take().context("mosquitto_sub has no standard output")?;
         let mut listening = Self { lines: BufReader::new(stdout).lines(), process };
         let granted = listening.line("a SUBACK", |line| line.starts_with("Subscribed ")).await?;
@@ -78,7 +79,8 @@ impl Listening {
 /// # Errors
 /// When the program is not installed, fails, or does not end soon.
 pub async fn publish(daemon: &Daemon, line: &str) -> anyhow::Result<String> {
-    let output = tokio::time::timeout(SOON, shell(daemon, line)?.output()).await.context("mosquitto_pub did not end")??;
+    let output =
+        tokio::time::timeout(SOON, shell(daemon, line)?.output()).await.context("mosquitto_pub did not end")??;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{line} failed with {}: {printed}{error}", output.status);
@@ -89,6 +91,10 @@ pub async fn publish(daemon: &Daemon, line: &str) -> anyhow::Result<String> {
 /// its output comes line by line, which it does by itself on a terminal only.
 fn shell(daemon: &Daemon, line: &str) -> anyhow::Result<Command> {
     let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("exec stdbuf -oL {line} -p {}", daemon.mqtt_port()?)).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .arg("-c")
+        .arg(format!("exec stdbuf -oL {line} -p {}", daemon.mqtt_port()?))
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     Ok(command)
 }

@@ -63,9 +63,7 @@ impl Client {
 
     /// The next message that is no answer: its topic and body.
     async fn event(&mut self) -> anyhow::Result<(String, Value)> {
-        let event = |at: &str, body: &Value| {
-            (!at.starts_with("dh/response/")).then(|| (at.to_owned(), body.clone()))
-        };
+        let event = |at: &str, body: &Value| (!at.starts_with("dh/response/")).then(|| (at.to_owned(), body.clone()));
         self.mqtt.message("an event", event).await
     }
 }
@@ -80,7 +78,8 @@ async fn devices_and_notifications_are_kept_told_and_listed() -> anyhow::Result<
     let lamp = json!({
         "id": "lamp-9", "name": "Lamp", "data": { "floor": 2 }, "networkId": 1, "deviceTypeId": 1, "isBlocked": false,
     });
-    let saved = app.ask("device/save", json!({ "deviceId": "lamp-9", "device": { "name": "Lamp", "data": { "floor": 2 } } }));
+    let saved =
+        app.ask("device/save", json!({ "deviceId": "lamp-9", "device": { "name": "Lamp", "data": { "floor": 2 } } }));
     assert_eq!(saved.await?, json!({ "status": "success" }));
     let (topic, mut told) = listening.event().await?;
     assert_eq!(topic, "dh/notification/1/1/lamp-9/$device-add");

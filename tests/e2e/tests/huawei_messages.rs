@@ -89,7 +89,8 @@ async fn only_the_newest_twenty_messages_wait() -> anyhow::Result<()> {
     let gone = world.huawei.get(&path("/m-0")).await?.expect(404)?;
     assert_eq!(gone["error_code"], "IOTDA.000006", "{gone}");
     let listed = world.huawei.get(&path("")).await?.expect(200)?;
-    let ids: Vec<_> = listed["messages"].as_array().into_iter().flatten().map(|one| one["message_id"].clone()).collect();
+    let ids: Vec<_> =
+        listed["messages"].as_array().into_iter().flatten().map(|one| one["message_id"].clone()).collect();
     let newest_first: Vec<_> = (1..=WAITING_MAX).rev().map(|number| json!(format!("m-{number}"))).collect();
     assert_eq!((&listed["device_id"], ids), (&json!(METER), newest_first));
     let twice = post(&world, &json!({ "message_id": "m-7", "message": "again" })).await?.expect(400)?;
