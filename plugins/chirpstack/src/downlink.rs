@@ -3,11 +3,11 @@
 use crate::lorawan::{CONFIRMED, DEV_EUI_ALIAS, F_PORT, is_eui};
 use crate::profile::{Profile, Waiting};
 use crate::settings::Settings;
-use crate::topic;
+use crate::{receipts, topic};
 use base64::Engine;
 use dragoman_plugin_sdk::{
-    Attributes, Audience, Correlation, Device, Dispatched, Error, Execution, Gateway, Intent, Message, Outgoing,
-    Payload, Reason, attribute, outcome, route, time,
+    Attributes, Audience, Device, Dispatched, Error, Execution, Gateway, Intent, Message, Outgoing, Payload, Reason,
+    attribute, outcome, route, time,
 };
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ pub(crate) fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Exec
             retain: false,
             attributes: Vec::new(),
         },
-        correlation: Some(Correlation { reporter: server, key: id }),
+        correlation: Some(receipts::about((&server, &eui), &id)),
     }]))
 }
 

@@ -48,14 +48,17 @@ pub(crate) struct Log {
     context: BTreeMap<String, String>,
 }
 
+/// A network server, and the EUI of the device that it speaks of.
+pub(crate) type By<'a> = (&'a str, &'a str);
+
 /// A gateway sent the item by radio.
-pub(crate) fn sent(gateway: &impl Gateway, server: &str, device: &Device, ack: &TxAck) -> Result<(), Dropped> {
+pub(crate) fn sent(gateway: &impl Gateway, by: By<'_>, device: &Device, ack: &TxAck) -> Result<(), Dropped> {
     let mut attributes = facts(device, ack.f_cnt_down);
     attributes.insert(0, (ACKED_BY_NETWORK.0.to_owned(), ACKED_BY_NETWORK.1.to_owned()));
     add(&mut attributes, GATEWAY_ID, ack.gateway_id.clone());
     let report =
         if ends_at_receipt(&ack.queue_item_id) { Report::Ended(Outcome::Succeeded(None)) } else { Report::Acked(None) };
-    let about = about(server, &ack.queue_item_id);
+    let about = about(by, &ack.queue_item_id);
     taken(gateway, &about, gateway.tell(&about, &report, &attributes))?;
     // The device's window went to something else, so an item that waits has not missed one.
     let mut profile = Profile::of(device);
@@ -70,7 +73,7 @@ pub(crate) fn sent(gateway: &impl Gateway, server: &str, device: &Device, ack: &
 /// or its receipt was lost on the way, and nothing else would ever let the device's next command go.
 pub(crate) fn missed(
     gateway: &impl Gateway,
-    server: &str,
+    by: By<'_>,
     device: &Device,
     profile: &mut Profile,
 ) -> Result<(), Dropped> {
@@ -84,16 +87,16 @@ pub(crate) fn missed(
         profile.waiting = Some(waiting);
         return Ok(());
     }
-    let about = about(server, &waiting.item);
+    let about = about(by, &waiting.item);
     let text = format!("the device spoke {UPLINKS_MISSED_MAX} times, and the network told no receipt of the downlink");
     let told = gateway.attempt_failed(&about, &outcome::reason(NO_RECEIPT, text), &[]);
     taken(gateway, &about, told)
 }
 
 /// The device acknowledged the item, or did not with its next uplink or in time. ChirpStack does not try it again.
-pub(crate) fn acknowledged(gateway: &impl Gateway, server: &str, device: &Device, ack: &Ack) -> Result<(), Dropped> {
+pub(crate) fn acknowledged(gateway: &impl Gateway, by: By<'_>, device: &Device, ack: &Ack) -> Result<(), Dropped> {
     let attributes = facts(device, ack.f_cnt_down);
-    let about = about(server, &ack.queue_item_id);
+    let about = about(by, &ack.queue_item_id);
     let result = if ack.acknowledged {
         gateway.tell(&about, &Report::Ended(Outcome::Succeeded(None)), &attributes)
     } else {
@@ -105,9 +108,9 @@ pub(crate) fn acknowledged(gateway: &impl Gateway, server: &str, device: &Device
 
 /// Ends an item that ChirpStack discarded. `false` where the line of the log is about something else, e.g. a gateway
 /// that could not send: the item is then still in ChirpStack's queue and goes out with the next opportunity.
-pub(crate) fn discarded(gateway: &impl Gateway, server: &str, log: &Log) -> Result<bool, Dropped> {
+pub(crate) fn discarded(gateway: &impl Gateway, by: By<'_>, log: &Log) -> Result<bool, Dropped> {
     let (Some(id), Some(why)) = (log.context.get("queue_item_id"), why(log)) else { return Ok(false) };
-    let about = about(server, id);
+    let about = about(by, id);
     taken(gateway, &about, gateway.tell(&about, &Report::Ended(Outcome::Failed(why)), &[]))?;
     Ok(true)
 }
@@ -136,8 +139,10 @@ fn facts(device: &Device, f_cnt: u32) -> Attributes {
     attributes
 }
 
-fn about(server: &str, id: &str) -> Correlation {
-    Correlation { reporter: server.to_owned(), key: id.to_owned() }
+/// The attempt that an item is. The device is part of its key, so that a receipt of one device's item counts on that
+/// device's topics only.
+pub(crate) fn about((server, eui): By<'_>, id: &str) -> Correlation {
+    Correlation { reporter: server.to_owned(), key: format!("{eui}/{id}") }
 }
 
 /// An item that is not the gateway's was queued by somebody else in ChirpStack, or is long over.

@@ -3,6 +3,7 @@
 use crate::lorawan::{CONFIRMED, DEV_EUI_ALIAS, F_CNT, F_PORT, JOIN_EUI, RX_METADATA, SETTINGS, add};
 use crate::profile::Profile;
 use crate::radio::{self, Location, RxInfo, TxInfo};
+use crate::receipts::By;
 use crate::{NAME, receipts, topic};
 use base64::Engine;
 use dragoman_plugin_sdk::{Attributes, Device, Error, Event, Gateway, Message, Payload, Session, Severity, json};
@@ -24,7 +25,7 @@ struct Up {
     #[serde(default)]
     f_cnt: u32,
     #[serde(default)]
-    f_port: u32,
+    f_port: u8,
     #[serde(default)]
     confirmed: bool,
     #[serde(default)]
@@ -48,6 +49,24 @@ struct Join {
     dev_addr: Option<String>,
     #[serde(default)]
     join_server_context: Option<JoinServerContext>,
+}
+
+/// What every event says of its device.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    #[serde(default)]
+    device_info: DeviceInfo,
+}
+
+/// Both are empty in an event that does not say it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeviceInfo {
+    #[serde(default)]
+    application_id: String,
+    #[serde(default)]
+    dev_eui: String,
 }
 
 #[derive(Deserialize)]
@@ -126,8 +145,9 @@ fn take(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<
         return Err(because("the device hangs below another network server"));
     }
     let Payload::Text(text) = &message.payload else { return Err(because("its payload is not UTF-8")) };
+    check_origin(text, application, eui)?;
     match kind {
-        "up" => up(gateway, server, &device, application, &read(text)?),
+        "up" => up(gateway, (server, eui), &device, application, &read(text)?),
         "join" => join(gateway, &device, application, &read(text)?),
         "status" => {
             let body = text_of(&read::<Status>(text)?)?;
@@ -139,17 +159,28 @@ fn take(gateway: &impl Gateway, session: &Session, message: &Message) -> Result<
             emit(gateway, &device, ("location", Some("chirpstack")), None, place, Vec::new())
         }
         "integration" => integration(gateway, &device, &read(text)?),
-        "txack" => receipts::sent(gateway, server, &device, &read(text)?),
-        "ack" => receipts::acknowledged(gateway, server, &device, &read(text)?),
+        "txack" => receipts::sent(gateway, (server, eui), &device, &read(text)?),
+        "ack" => receipts::acknowledged(gateway, (server, eui), &device, &read(text)?),
         "log" => {
             let log: receipts::Log = read(text)?;
-            if receipts::discarded(gateway, server, &log)? {
+            if receipts::discarded(gateway, (server, eui), &log)? {
                 return Ok(());
             }
             emit(gateway, &device, ("log", Some(&log.code)), None, Some(text_of(&log)?), Vec::new())
         }
         _ => Err(because("it is of a kind that is not known")),
     }
+}
+
+/// An event that names another device or application than its topic is of neither.
+fn check_origin(text: &str, application: &str, eui: &str) -> Result<(), Dropped> {
+    let info = read::<About>(text)?.device_info;
+    for (what, said, topic) in [("device", &info.dev_eui, eui), ("application", &info.application_id, application)] {
+        if !said.is_empty() && said != topic {
+            return Err(Dropped::Because(format!("it says that it is of {what} {said:.64}, which its topic does not")));
+        }
+    }
+    Ok(())
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Dropped> {
@@ -160,7 +191,7 @@ fn text_of(body: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(body).map_err(|error| Error::Internal(error.to_string()))
 }
 
-fn up(gateway: &impl Gateway, server: &str, device: &Device, application: &str, up: &Up) -> Result<(), Dropped> {
+fn up(gateway: &impl Gateway, by: By<'_>, device: &Device, application: &str, up: &Up) -> Result<(), Dropped> {
     let bytes = match up.data.as_deref() {
         None => Vec::new(),
         Some(text) => base64::engine::general_purpose::STANDARD
@@ -170,7 +201,7 @@ fn up(gateway: &impl Gateway, server: &str, device: &Device, application: &str, 
     let mut profile = Profile::of(device);
     learn(&mut profile, application, up.dev_addr.as_deref());
     profile.session_key_id = session_key(up.join_server_context.as_ref()).or(profile.session_key_id);
-    receipts::missed(gateway, server, device, &mut profile)?;
+    receipts::missed(gateway, by, device, &mut profile)?;
     profile.keep(gateway, device)?;
     // Frames of the network's own, on port 0 or on none, say nothing to an application.
     if up.f_port == 0 {

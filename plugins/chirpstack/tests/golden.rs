@@ -44,7 +44,8 @@ fn server() -> Session {
 fn event(eui: &str, kind: &str, payload: &str) -> Message {
     Message {
         topic: format!("application/{APPLICATION}/device/{eui}/event/{kind}"),
-        payload: Payload::Text(payload.to_owned()),
+        // The files are of one device; what they say of it fits the topic.
+        payload: Payload::Text(payload.replace(&format!(r#""devEui": "{EUI}""#), &format!(r#""devEui": "{eui}""#))),
         qos: 0,
         retain: false,
         attributes: Vec::new(),
@@ -143,7 +144,7 @@ fn an_item_without_a_receipt_is_given_up_when_the_device_spoke_three_times() {
             hear(&fake, &event(EUI, kind, payload)).unwrap();
             for deed in kept(&fake) {
                 if let Deed::AttemptFailed(about, why, _) = deed {
-                    assert_eq!((about.reporter.as_str(), about.key), ("ns-1", Fake::id(1)));
+                    assert_eq!((about.reporter.as_str(), about.key), ("ns-1", format!("{EUI}/{}", Fake::id(1))));
                     assert_eq!(why.code, "LORAWAN_NO_RECEIPT");
                     assert_eq!(found.replace(number), None, "it is given up once");
                 }
@@ -265,6 +266,10 @@ fn bad_events_are_dropped_with_a_line() {
         (event(EUI, "up", &up(r#""rxInfo":[7]"#)), "invalid type"),
         (event(EUI, "up", &up(r#""txInfo":7"#)), "invalid type"),
         (event(EUI, "status", r#"{"margin":"x"}"#), "invalid type"),
+        (event(EUI, "up", &up(r#""deviceInfo":7"#)), "invalid type"),
+        (event(EUI, "up", r#"{"fPort":256}"#), "invalid value"),
+        (event(EUI, "up", &up(r#""deviceInfo":{"devEui":"4200000000000002"}"#)), "of device 4200000000000002"),
+        (event(EUI, "txack", r#"{"deviceInfo":{"applicationId":"a-2"}}"#), "of application a-2"),
         (event(EUI, "up", &up(&format!(r#""object":{}1{}"#, "[".repeat(70), "]".repeat(70)))), "nested deeper"),
         (event(EUI, "join", "null"), "object"),
         (event(EUI, "join", r#"{"devAddr":1}"#), "invalid type"),
@@ -340,6 +345,7 @@ fn what_the_gateway_does_not_take_is_a_line_or_a_fault() {
         (Error::NotFound("no such attempt".to_owned()), false),
         (Error::Denied("a stranger".to_owned()), false),
         (Error::Conflict("over".to_owned()), false),
+        (Error::Limit("an id of 64 KiB".to_owned()), false),
         (Error::Unavailable("busy".to_owned()), true),
     ] {
         fake.tell_error = Some(error.clone());

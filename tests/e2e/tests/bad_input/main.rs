@@ -1,15 +1,23 @@
 //! Bad input over every way in, as a table: what is answered, byte for byte; which metric moved; and that everything
 //! else stands as it stood.
 
+mod cast;
+mod chirpstack;
 mod connio;
+mod connio_mqtt;
+mod devicehive;
+mod devicehive_topics;
 mod fleets;
 mod golden;
 mod http_row;
 mod huawei;
 mod mqtt_rows;
+mod mqtt_table;
 mod standing;
 mod table;
 mod the_things_stack;
+mod the_things_stack_mqtt;
+mod wire;
 
 use anyhow::Context;
 use dragoman_e2e::devices::{FLEETS_BOX, METER};

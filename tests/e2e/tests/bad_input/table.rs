@@ -36,7 +36,12 @@ impl Call {
 /// A daemon with the five lamps, none of which is connected, and a downlink that waits for each; but for
 /// that of DeviceHive, where a command is announced whether somebody listens or not.
 pub(crate) async fn world() -> anyhow::Result<World> {
-    let world = World::start().await?;
+    world_with("").await
+}
+
+/// The same, with TOML added to the daemon's configuration.
+pub(crate) async fn world_with(extra: &str) -> anyhow::Result<World> {
+    let world = World::start_with(extra).await?;
     for record in Side::ALL.into_iter().flat_map(Side::records) {
         world.admin.add_device(&record).await?;
     }
