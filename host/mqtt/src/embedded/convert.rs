@@ -1,11 +1,7 @@
 //! Messages between our words and those of the broker library.
-//!
-//! MQTT 5 properties appear among the attributes as `mqtt.content-type`, `mqtt.response-topic`, `mqtt.correlation-data`
-//! (where it is UTF-8; else `mqtt.correlation-data-hex`), `mqtt.message-expiry-s` and `mqtt.payload-format` (`1`: text).
-//! User properties appear under their own names; one whose name begins with `mqtt.` or `user.` gets `user.` in front, so
-//! that no client can put on the look of a property it did not set.
 
 use super::filters;
+use crate::attributes::{OWN, from_hex, of_correlation, of_user, to_user};
 use crate::events::{KeptSubscription, RetainHandling};
 use dragoman_core::{Attributes, Message, Payload};
 use rmqtt::codec::types::QoS;
@@ -14,9 +10,6 @@ use rmqtt::codec::v5::{
 };
 use rmqtt::types::{CodecPublish, Publish, SubscriptionOptions};
 use std::num::NonZeroU32;
-
-const OWN: &str = "mqtt.";
-const USER: &str = "user.";
 
 /// What a client published.
 pub(super) fn message(publish: &Publish) -> Message {
@@ -116,10 +109,8 @@ fn attributes(properties: &PublishProperties) -> Attributes {
         own("response-topic", text.to_string());
     }
     if let Some(data) = &properties.correlation_data {
-        match std::str::from_utf8(data) {
-            Ok(text) => own("correlation-data", text.to_owned()),
-            Err(_) => own("correlation-data-hex", data.iter().map(|byte| format!("{byte:02x}")).collect()),
-        }
+        let (name, value) = of_correlation(data);
+        own(name, value);
     }
     if let Some(seconds) = properties.message_expiry_interval {
         own("message-expiry-s", seconds.to_string());
@@ -127,11 +118,7 @@ fn attributes(properties: &PublishProperties) -> Attributes {
     if properties.is_utf8_payload {
         own("payload-format", "1".to_owned());
     }
-    list.extend(properties.user_properties.iter().map(|(name, value)| {
-        let name: &str = name.as_ref();
-        let escaped = name.starts_with(OWN) || name.starts_with(USER);
-        (if escaped { format!("{USER}{name}") } else { name.to_owned() }, value.to_string())
-    }));
+    list.extend(properties.user_properties.iter().map(|(name, value)| (of_user(name), value.to_string())));
     list
 }
 
@@ -149,21 +136,11 @@ fn properties(attributes: &Attributes) -> PublishProperties {
             }
             Some("payload-format") => properties.is_utf8_payload = value == "1",
             Some(_) => {}
-            None => {
-                let name = name.strip_prefix(USER).unwrap_or(name);
-                user.push((name.into(), value.as_str().into()));
-            }
+            None => user.push((to_user(name).into(), value.as_str().into())),
         }
     }
     properties.user_properties = user;
     properties
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -186,16 +163,6 @@ mod tests {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
         assert_eq!(attributes(&properties(&list)), list);
-    }
-
-    #[test]
-    fn correlation_data_that_is_not_text_is_hexadecimal() {
-        let list = vec![("mqtt.correlation-data-hex".to_owned(), "00ff".to_owned())];
-        let wire = properties(&list);
-        assert_eq!(wire.correlation_data.as_deref(), Some(&[0x00, 0xff][..]));
-        assert_eq!(attributes(&wire), list);
-        assert_eq!(from_hex("0"), None);
-        assert_eq!(from_hex("zz"), None);
     }
 
     #[test]
