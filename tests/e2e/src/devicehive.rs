@@ -22,7 +22,8 @@ impl DeviceHive {
     /// When the broker refuses.
     pub async fn connect(daemon: &Daemon, login: &str, password: &str) -> anyhow::Result<Self> {
         let client_id = format!("{login}-client");
-        let answers = ["command/insert", "command/get", "token"].map(|action| format!("dh/response/{action}@{client_id}"));
+        let answers =
+            ["command/insert", "command/get", "token"].map(|action| format!("dh/response/{action}@{client_id}"));
         let mut filters = answers.to_vec();
         filters.push("dh/command_update/#".to_owned());
         let subscriber = Subscriber {

@@ -312,7 +312,7 @@ async fn a_signing_key_is_kept_for_the_host_alone() {
 async fn a_token_is_found_whatever_user_name_connect_has() {
     let bench = bench();
     let key = "a key of twenty bytes";
-    for (account, secret) in [("app/key-1", key), ("ann", "short")] {
+    for (account, secret) in [("app/key-1", key), ("ann", "a password")] {
         bench.vault.create_token("initech", account, "{}", None, Some(secret.as_bytes()), 1).await.unwrap();
     }
     let check = async |scheme: &str, account: Option<&str>, (name, secret): (&str, &str)| {
@@ -322,8 +322,8 @@ async fn a_token_is_found_whatever_user_name_connect_has() {
     for (scheme, account, presented, expected) in [
         ("mqtt", None, ("app", key), Some("app/key-1")),
         ("mqtt", None, ("ann", key), Some("app/key-1")),
-        ("mqtt", None, ("ann", "short"), Some("ann")),
-        ("mqtt", None, ("app", "short"), None),
+        ("mqtt", None, ("ann", "a password"), Some("ann")),
+        ("mqtt", None, ("app", "a password"), None),
         ("mqtt", None, ("ann", ""), None),
         ("mqtt", Some("ann"), ("app", key), None),
         ("basic", None, ("app", key), None),
