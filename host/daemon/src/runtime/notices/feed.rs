@@ -111,6 +111,15 @@ impl Feed {
         self.behind = false;
     }
 
+    /// What was taken out last came to nothing: lines are behind the cursor still, and are read from the store; a replay
+    /// is the next to be served.
+    pub(super) fn again(&mut self, unserved: Option<Follow>) {
+        self.behind = true;
+        if let Some(follow) = unserved {
+            self.waiting.push_front(Item::Follow(follow));
+        }
+    }
+
     pub(super) fn follow(&mut self, following: Following) -> bool {
         self.unfollow(&following.session, Some(&following.tag));
         let room = self.followings.len() < FOLLOWERS_MAX;
@@ -134,43 +143,4 @@ impl Feed {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
-    use super::*;
-
-    fn follow(tag: &str) -> Follow {
-        Follow {
-            session: SessionId::new("s"),
-            tag: tag.into(),
-            labels: Vec::new(),
-            start: dragoman_wasm::Start::Position(0),
-            limit: 1,
-            live: true,
-        }
-    }
-
-    #[test]
-    fn a_feed_reads_the_store_before_anything_else_and_ends_idle() {
-        let mut feed = Feed::default();
-        assert!(feed.push(Item::Follow(follow("a"))), "the first item starts the task");
-        assert!(!feed.push(Item::CatchUp));
-        assert!(matches!(feed.next(), Next::Read));
-        feed.told_up_to(7);
-        assert!(matches!(feed.next(), Next::Read), "still behind");
-        feed.keep_again();
-        assert!(matches!(feed.next(), Next::Follow(_)));
-        assert!(matches!(feed.next(), Next::Idle));
-        assert!(feed.push(Item::CatchUp), "a task that ended is started again");
-    }
-
-    #[test]
-    fn what_is_not_wanted_any_more_is_not_replayed() {
-        let mut feed = Feed::default();
-        feed.told_up_to(0);
-        feed.push(Item::Follow(follow("a")));
-        feed.push(Item::Follow(follow("b")));
-        feed.unfollow(&SessionId::new("s"), Some("a"));
-        assert!(matches!(feed.next(), Next::Follow(follow) if follow.tag == "b"));
-        assert!(matches!(feed.next(), Next::Idle));
-    }
-}
+mod tests;

@@ -22,10 +22,15 @@ pub(super) async fn work_off(gateway: Arc<Gateway>, dialect: Arc<str>) {
             Some(feed) => feed.next(),
             None => return,
         };
+        let mut unserved = None;
         let done = match next {
             Next::Idle => return,
             Next::Tell(notice) => tell(&gateway, &dialect, notice).await,
-            Next::Follow(follow) => replay(&gateway, &dialect, follow).await,
+            Next::Follow(follow) => {
+                let done = replay(&gateway, &dialect, &follow).await;
+                unserved = Some(follow);
+                done
+            }
             Next::Read => catch_up(&gateway, &dialect).await,
         };
         match done {
@@ -38,6 +43,9 @@ pub(super) async fn work_off(gateway: Arc<Gateway>, dialect: Arc<str>) {
             Err(Untold::Stopped) => return,
             Err(Untold::Store(error)) => {
                 tracing::warn!(%dialect, %error, "transitions could not be read; trying again");
+                if let Some(feed) = gateway.notices.lock().get_mut(&dialect) {
+                    feed.again(unserved);
+                }
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
         }
@@ -130,7 +138,7 @@ async fn tell(gateway: &Arc<Gateway>, dialect: &Arc<str>, notice: Notice) -> Res
 }
 
 /// Replays to one session what everybody was told, and lets it follow from there.
-async fn replay(gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: Follow) -> Result<(), Untold> {
+async fn replay(gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: &Follow) -> Result<(), Untold> {
     let plugin = loaded(gateway, dialect)?;
     let up_to = gateway.notices.lock().get(dialect).and_then(super::Feed::cursor).unwrap_or(0);
     let (after, since_ms) = match follow.start {
@@ -154,13 +162,23 @@ async fn replay(gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: Follow) -> R
             call(gateway, &plugin, &notice.execution, &wanted, end, &follower, About::default).await?;
         }
     }
-    if follow.live
-        && let Some(feed) = gateway.notices.lock().get_mut(dialect)
-        && !feed.follow(Following::from(&follow))
+    if follow.live {
+        go_on_live(gateway, dialect, follow);
+    }
+    Ok(())
+}
+
+/// From here on a session is told what comes.
+fn go_on_live(gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: &Follow) {
+    if let Some(feed) = gateway.notices.lock().get_mut(dialect)
+        && !feed.follow(Following::from(follow))
     {
         tracing::warn!(%dialect, session = %follow.session, "a session cannot follow: too many do");
     }
-    Ok(())
+    // It may have closed during the replay, when it did not follow yet; nobody else would take it out again.
+    if gateway.broker().is_none_or(|broker| broker.session(&follow.session).is_none()) {
+        gateway.notices.closed(dialect, &follow.session);
+    }
 }
 
 /// One call with its writes. A call that fails is logged and counted, and the next line is told all the same.
