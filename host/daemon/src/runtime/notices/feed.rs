@@ -1,30 +1,17 @@
 //! What one dialect has to be told, and who follows it.
 
 use super::follow::{Follow, Following};
-use dragoman_core::{Execution, SessionId, Transition};
+use super::notice::Notice;
+use dragoman_core::{Execution, SessionId};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-/// Notices that wait in memory; past that they are read back from the store.
+/// Notices that wait in memory, and roughly how much memory they hold; past that they are read back from the store.
 const WAITING_MAX: usize = 4_096;
+const WAITING_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Followers of one dialect.
 const FOLLOWERS_MAX: usize = 10_000;
-
-/// Lines of one execution that happened together.
-#[derive(Clone, Debug)]
-pub(super) struct Notice {
-    pub(super) execution: Arc<Execution>,
-    pub(super) lines: Vec<Transition>,
-    /// Of the first line.
-    pub(super) position: u64,
-}
-
-impl Notice {
-    /// The position of its last line.
-    pub(super) fn end(&self) -> u64 {
-        self.position + u64::try_from(self.lines.len()).unwrap_or(u64::MAX).saturating_sub(1)
-    }
-}
+/// Followers of one session. Each begins with a replay of its own, for which everybody else waits.
+const FOLLOWERS_OF_SESSION_MAX: usize = 32;
 
 #[derive(Debug)]
 pub(super) enum Item {
@@ -38,7 +25,10 @@ pub(super) enum Item {
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     waiting: VecDeque<Item>,
+    /// How many of them are notices.
     notices: usize,
+    /// What these hold in memory.
+    bytes: usize,
     /// Notices were left out, or never came in: the store has them behind the cursor.
     behind: bool,
     busy: bool,
@@ -63,20 +53,49 @@ impl Feed {
     pub(super) fn push(&mut self, item: Item) -> bool {
         match item {
             Item::CatchUp => self.behind = true,
-            // While the store is read, what comes is in the store too.
-            Item::Notice(_) if self.behind => {}
-            Item::Notice(_) if self.notices >= WAITING_MAX => {
-                self.behind = true;
-                self.waiting.retain(|item| matches!(item, Item::Follow(_)));
-                self.notices = 0;
+            Item::Notice(notice) => self.keep(notice),
+            Item::Follow(follow) => {
+                // Under one name a session follows once; the newest counts.
+                self.unfollow(&follow.session, Some(&follow.tag));
+                self.waiting.push_back(Item::Follow(follow));
             }
-            Item::Notice(notice) => {
-                self.notices += 1;
-                self.waiting.push_back(Item::Notice(notice));
-            }
-            Item::Follow(follow) => self.waiting.push_back(Item::Follow(follow)),
         }
         !std::mem::replace(&mut self.busy, true)
+    }
+
+    fn keep(&mut self, notice: Notice) {
+        // While the store is read, what comes is in the store too.
+        if self.behind {
+            return;
+        }
+        let bytes = self.bytes.saturating_add(notice.bytes());
+        if self.notices >= WAITING_MAX || bytes > WAITING_MAX_BYTES {
+            self.behind = true;
+            self.waiting.retain(|item| matches!(item, Item::Follow(_)));
+            (self.notices, self.bytes) = (0, 0);
+            return;
+        }
+        self.notices += 1;
+        self.bytes = bytes;
+        self.waiting.push_back(Item::Notice(notice));
+    }
+
+    /// Whether its session may have this one replayed besides what it follows or has asked for under other names.
+    pub(super) fn has_room_for(&self, follow: &Follow) -> bool {
+        let live = self.followings.iter().map(|following| (&following.session, &following.tag));
+        let waiting = self.waiting.iter().filter_map(|item| match item {
+            Item::Follow(waits) => Some((&waits.session, &waits.tag)),
+            _ => None,
+        });
+        let (mut all, mut own) = (0, 0);
+        for (session, tag) in live.chain(waiting) {
+            let is_own = *session == follow.session;
+            if !(is_own && *tag == follow.tag) {
+                all += 1;
+                own += usize::from(is_own);
+            }
+        }
+        all < FOLLOWERS_MAX && own < FOLLOWERS_OF_SESSION_MAX
     }
 
     pub(super) fn next(&mut self) -> Next {
@@ -86,6 +105,7 @@ impl Feed {
         match self.waiting.pop_front() {
             Some(Item::Notice(notice)) => {
                 self.notices -= 1;
+                self.bytes = self.bytes.saturating_sub(notice.bytes());
                 Next::Tell(notice)
             }
             Some(Item::Follow(follow)) => Next::Follow(follow),

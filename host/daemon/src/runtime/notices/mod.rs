@@ -7,13 +7,15 @@
 
 mod feed;
 mod follow;
+mod notice;
 mod teller;
 
 pub use follow::Follow;
 
 use super::gateway::Gateway;
 use dragoman_core::{Execution, SessionId, Transition};
-use feed::{Feed, Item, Notice};
+use feed::{Feed, Item};
+use notice::Notice;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,8 +34,13 @@ impl Notices {
         }
     }
 
-    /// A session wants a replay, behind what is told now.
+    /// A session wants a replay, behind what is told now. It gets none where too many follow, or it alone follows too much.
     pub fn follow(&self, gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: Follow) {
+        if self.lock().get(dialect).is_some_and(|feed| !feed.has_room_for(&follow)) {
+            metrics::counter!("dragoman_follows_refused_total", "dialect" => dialect.to_string()).increment(1);
+            tracing::warn!(%dialect, session = %follow.session, tag = %follow.tag, "a session cannot follow: too many do, or it follows too much");
+            return;
+        }
         self.push(gateway, dialect, Item::Follow(follow));
     }
 

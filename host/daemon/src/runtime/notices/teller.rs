@@ -1,7 +1,8 @@
 //! The task of one feed: tells the dialect, moves its cursor, serves followers.
 
-use super::feed::{Next, Notice};
+use super::feed::Next;
 use super::follow::{Follow, Following};
+use super::notice::Notice;
 use crate::runtime::gateway::Gateway;
 use crate::runtime::writes::{About, REPEATS_MAX, WriteError};
 use dragoman_core::{Execution, Transition};

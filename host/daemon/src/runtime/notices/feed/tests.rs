@@ -4,8 +4,10 @@
 
 use super::*;
 use dragoman_core::{
-    DeviceId, Event, ExecutionId, Intent, Options, Overflow, Owner, Phase, Place, Stage, State, Told, WhenAway,
+    DeviceId, Event, ExecutionId, Intent, Options, Overflow, Owner, Phase, Place, Stage, State, Told, Transition,
+    WhenAway,
 };
+use std::sync::Arc;
 
 fn follow(tag: &str) -> Follow {
     Follow {
@@ -281,4 +283,66 @@ fn so_many_follow_and_no_more() {
     }
     assert!(!feed.follow(Following::from(&follow("one too many"))));
     assert!(feed.follow(Following::from(&follow("0"))), "who follows already may begin anew");
+}
+
+#[test]
+fn what_holds_too_much_memory_is_read_back_from_the_store() {
+    let mut bench = Bench::new();
+    let large = |line: Transition| Transition { detail: Some("x".repeat(1024 * 1024)), ..line };
+    let mut kept = 0;
+    while kept < 100 && !bench.feed.behind {
+        let (execution, position) = (bench.execution.clone(), kept + 1);
+        let lines = lines(1).into_iter().map(large).collect();
+        bench.feed.push(Item::Notice(Notice { execution, lines, position }));
+        kept += 1;
+    }
+    assert_eq!(kept, 16, "the last of them is one too many");
+    assert_eq!((bench.feed.waiting.len(), bench.feed.bytes), (0, 0));
+}
+
+#[test]
+fn what_was_told_makes_room_in_memory() {
+    let mut bench = Bench::new();
+    bench.happen(2);
+    bench.happen(3);
+    assert!(bench.feed.bytes > 0);
+    while bench.work(false) {}
+    assert_eq!(bench.feed.bytes, 0);
+}
+
+#[test]
+fn a_replay_takes_the_place_of_the_one_of_the_same_name() {
+    let mut feed = Feed::default();
+    feed.told_up_to(0);
+    for tag in ["a", "b", "a"] {
+        feed.push(Item::Follow(follow(tag)));
+    }
+    let mut next = || match feed.next() {
+        Next::Follow(follow) => Some(follow.tag),
+        _ => None,
+    };
+    assert_eq!([next(), next(), next()], [Some("b".into()), Some("a".into()), None]);
+}
+
+#[test]
+fn a_session_follows_so_much_and_others_follow_all_the_same() {
+    let mut feed = Feed::default();
+    feed.told_up_to(0);
+    for number in 0..FOLLOWERS_OF_SESSION_MAX {
+        let next = follow(&number.to_string());
+        assert!(feed.has_room_for(&next));
+        match number % 2 {
+            0 => {
+                feed.push(Item::Follow(next));
+            }
+            _ => assert!(feed.follow(Following::from(&next))),
+        }
+    }
+    assert!(!feed.has_room_for(&follow("one too many")));
+    assert!(feed.has_room_for(&follow("0")), "what waits may begin anew");
+    assert!(feed.has_room_for(&follow("1")), "and so may what is followed");
+    let other = Follow { session: SessionId::new("other"), ..follow("one too many") };
+    assert!(feed.has_room_for(&other));
+    feed.unfollow(&SessionId::new("s"), Some("4"));
+    assert!(feed.has_room_for(&follow("one too many")));
 }
