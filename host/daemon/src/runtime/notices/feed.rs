@@ -29,6 +29,8 @@ pub(super) struct Feed {
     notices: usize,
     /// What these hold in memory.
     bytes: usize,
+    /// Of the first line that came in.
+    first: Option<u64>,
     /// Notices were left out, or never came in: the store has them behind the cursor.
     behind: bool,
     busy: bool,
@@ -53,7 +55,10 @@ impl Feed {
     pub(super) fn push(&mut self, item: Item) -> bool {
         match item {
             Item::CatchUp => self.behind = true,
-            Item::Notice(notice) => self.keep(notice),
+            Item::Notice(notice) => {
+                self.first.get_or_insert(notice.position);
+                self.keep(notice);
+            }
             Item::Follow(follow) => {
                 // Under one name a session follows once; the newest counts.
                 self.unfollow(&follow.session, Some(&follow.tag));
@@ -119,6 +124,12 @@ impl Feed {
 
     pub(super) fn cursor(&self) -> Option<u64> {
         self.cursor
+    }
+
+    /// Where a dialect begins that was never told of anything, of lines up to `newest`: with the first that came in, which
+    /// waits for this; where none did, with what comes from now on.
+    pub(super) fn beginning(&self, newest: u64) -> u64 {
+        self.first.map_or(newest, |first| first.saturating_sub(1))
     }
 
     pub(super) fn told_up_to(&mut self, position: u64) {

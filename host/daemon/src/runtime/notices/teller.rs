@@ -70,7 +70,7 @@ impl From<StoreError> for Untold {
 }
 
 /// Tells what the store has behind the cursor, until there is no more. A dialect that was never told of anything begins
-/// with what comes from now on.
+/// with the first line that came in since it is there.
 async fn catch_up(gateway: &Arc<Gateway>, dialect: &Arc<str>) -> Result<(), Untold> {
     let known = gateway.notices.lock().get(dialect).and_then(super::Feed::cursor);
     let cursor = match known {
@@ -80,7 +80,9 @@ async fn catch_up(gateway: &Arc<Gateway>, dialect: &Arc<str>) -> Result<(), Unto
     let cursor = match cursor {
         Some(cursor) => cursor,
         None => {
-            let cursor = gateway.engine.position();
+            // Looked at first, for what comes in between is then behind it in any case.
+            let newest = gateway.engine.position();
+            let cursor = gateway.notices.lock().get(dialect).map_or(newest, |feed| feed.beginning(newest));
             let write = Write::Cursor { dialect: dialect.clone(), position: cursor };
             gateway.engine.turn(vec![crate::runtime::engine::Step::Write(write)], None).map_err(|_| Untold::Stopped)?;
             cursor

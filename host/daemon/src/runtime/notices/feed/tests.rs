@@ -310,6 +310,21 @@ fn what_was_told_makes_room_in_memory() {
     assert_eq!(bench.feed.bytes, 0);
 }
 
+/// What started the feed of a dialect that was never told of anything is the first that it is told of.
+#[test]
+fn a_new_dialect_begins_with_the_first_line_that_came_in() {
+    let notice = |position| Item::Notice(Notice { execution: execution(), lines: lines(2), position });
+    let mut feed = Feed::default();
+    assert_eq!(feed.beginning(40), 40, "none came in");
+    feed.push(notice(38));
+    feed.push(notice(41));
+    assert_eq!(feed.beginning(42), 37);
+    let mut behind = Feed::default();
+    behind.push(Item::CatchUp);
+    behind.push(notice(38));
+    assert_eq!(behind.beginning(42), 37, "though it is not kept in memory");
+}
+
 #[test]
 fn a_replay_takes_the_place_of_the_one_of_the_same_name() {
     let mut feed = Feed::default();
