@@ -3,21 +3,20 @@
 use super::feed::Next;
 use super::follow::{Follow, Following};
 use super::notice::Notice;
+use crate::runtime::again::{self, AGAIN_AFTER, Failed, WAITS_MAX};
 use crate::runtime::gateway::Gateway;
-use crate::runtime::writes::{About, REPEATS_MAX, WriteError};
-use dragoman_core::{Execution, Transition};
+use crate::runtime::writes::{About, WriteError};
+use dragoman_core::{Execution, ExecutionId, Transition};
 use dragoman_store::{StoreError, TransitionQuery, Write};
 use dragoman_wasm::{CallError, Fault, Follower, Plugin, Start};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Lines read from the store at once.
-const READ_MAX: u32 = 500;
-/// Before a call is tried again for which there was no instance, or a read that failed.
-const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// Lines read from the store at once. Each may carry what a device said, so not too many.
+const READ_MAX: u32 = 64;
 
 /// Works a feed off until nothing waits in it, or its dialect is gone. What is left then stays behind the cursor.
 pub(super) async fn work_off(gateway: Arc<Gateway>, dialect: Arc<str>) {
+    let mut replays_failed = 0;
     loop {
         let next = match gateway.notices.lock().get_mut(&dialect) {
             Some(feed) => feed.next(),
@@ -29,7 +28,14 @@ pub(super) async fn work_off(gateway: Arc<Gateway>, dialect: Arc<str>) {
             Next::Tell(notice) => tell(&gateway, &dialect, notice).await,
             Next::Follow(follow) => {
                 let done = replay(&gateway, &dialect, &follow).await;
-                unserved = Some(follow);
+                replays_failed = if done.is_err() { replays_failed + 1 } else { 0 };
+                // One that cannot be read must not keep everybody else waiting for ever.
+                if replays_failed <= WAITS_MAX {
+                    unserved = Some(follow);
+                } else {
+                    replays_failed = 0;
+                    tracing::warn!(%dialect, session = %follow.session, tag = %follow.tag, "a session follows nothing: what it asked for could not be read");
+                }
                 done
             }
             Next::Read => catch_up(&gateway, &dialect).await,
@@ -42,8 +48,8 @@ pub(super) async fn work_off(gateway: Arc<Gateway>, dialect: Arc<str>) {
                 return;
             }
             Err(Untold::Stopped) => return,
-            Err(Untold::Store(error)) => {
-                tracing::warn!(%dialect, %error, "transitions could not be read; trying again");
+            Err(Untold::Later(why)) => {
+                tracing::warn!(%dialect, %why, "transitions could not be told; trying again");
                 if let Some(feed) = gateway.notices.lock().get_mut(&dialect) {
                     feed.again(unserved);
                 }
@@ -59,13 +65,13 @@ enum Untold {
     NotLoaded,
     /// The daemon is stopping.
     Stopped,
-    /// The store could not be read.
-    Store(StoreError),
+    /// The store could not be read, or the plugin not be called, which has nothing to do with what is told.
+    Later(String),
 }
 
 impl From<StoreError> for Untold {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Later(error.to_string())
     }
 }
 
@@ -106,8 +112,10 @@ async fn catch_up(gateway: &Arc<Gateway>, dialect: &Arc<str>) -> Result<(), Unto
         let lines = gateway.engine.journal().transitions(query).await?;
         let Some((last, _, _)) = lines.last() else { return Ok(()) };
         after = *last;
-        for notice in grouped(gateway, lines).await? {
-            tell(gateway, dialect, notice).await?;
+        for group in grouped(lines) {
+            if let Some(notice) = read(gateway, dialect, group).await {
+                tell(gateway, dialect, notice).await?;
+            }
         }
     }
 }
@@ -137,32 +145,38 @@ async fn tell(gateway: &Arc<Gateway>, dialect: &Arc<str>, notice: Notice) -> Res
     if followers.is_empty() {
         return Ok(());
     }
-    call(gateway, &plugin, &notice.execution, &wanted, end, &followers, About::default).await
+    call_for(gateway, &plugin, &notice.execution, &wanted, end, &followers).await
 }
 
 /// Replays to one session what everybody was told, and lets it follow from there.
 async fn replay(gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: &Follow) -> Result<(), Untold> {
     let plugin = loaded(gateway, dialect)?;
     let up_to = gateway.notices.lock().get(dialect).and_then(super::Feed::cursor).unwrap_or(0);
-    let (after, since_ms) = match follow.start {
+    let (mut after, since_ms) = match follow.start {
         Start::Position(position) => (position, None),
         Start::Since(since_ms) => (0, Some(since_ms)),
     };
-    let query = TransitionQuery {
-        origin: dialect.clone(),
-        after,
-        up_to: Some(up_to),
-        since_ms,
-        labels: follow.labels.clone(),
-        limit: follow.limit,
-    };
-    let lines = gateway.engine.journal().transitions(query).await?;
     let follower = [Follower { session: follow.session.clone(), tag: follow.tag.clone() }];
-    for notice in grouped(gateway, lines).await? {
-        let wanted = wanted(&plugin, &notice.lines);
-        if !wanted.is_empty() {
-            let end = notice.end();
-            call(gateway, &plugin, &notice.execution, &wanted, end, &follower, About::default).await?;
+    let mut left = follow.limit;
+    while left > 0 {
+        let query = TransitionQuery {
+            origin: dialect.clone(),
+            after,
+            up_to: Some(up_to),
+            since_ms,
+            labels: follow.labels.clone(),
+            limit: left.min(READ_MAX),
+        };
+        let lines = gateway.engine.journal().transitions(query).await?;
+        let Some((last, _, _)) = lines.last() else { break };
+        after = *last;
+        left = left.saturating_sub(u32::try_from(lines.len()).unwrap_or(u32::MAX));
+        for group in grouped(lines) {
+            let Some(notice) = read(gateway, dialect, group).await else { continue };
+            let wanted = wanted(&plugin, &notice.lines);
+            if !wanted.is_empty() {
+                call_for(gateway, &plugin, &notice.execution, &wanted, notice.end(), &follower).await?;
+            }
         }
     }
     if follow.live {
@@ -184,6 +198,24 @@ fn go_on_live(gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: &Follow) {
     }
 }
 
+/// A call for followers. It is not made up for where the plugin cannot be called: everybody else waits meanwhile.
+async fn call_for(
+    gateway: &Arc<Gateway>,
+    plugin: &Plugin,
+    execution: &Execution,
+    lines: &[Transition],
+    position: u64,
+    followers: &[Follower],
+) -> Result<(), Untold> {
+    match call(gateway, plugin, execution, lines, position, followers, About::default).await {
+        Err(Untold::Later(why)) => {
+            count_untold(plugin.name(), &execution.id, &why);
+            Ok(())
+        }
+        done => done,
+    }
+}
+
 /// One call with its writes. A call that fails is logged and counted, and the next line is told all the same.
 async fn call<'a>(
     gateway: &Arc<Gateway>,
@@ -195,27 +227,33 @@ async fn call<'a>(
     about: impl Fn() -> About<'a>,
 ) -> Result<(), Untold> {
     let context = gateway.call_context(None);
-    let mut repeats = 0;
+    let tell = || plugin.on_transitions(context.clone(), execution, lines, position, followers);
+    let mut waits = 0;
     let why = loop {
-        let done = match plugin.on_transitions(context.clone(), execution, lines, position, followers).await {
-            Ok(done) => done,
-            Err(CallError { fault: Fault::Busy(_) | Fault::Host(_), .. }) => {
-                tokio::time::sleep(AGAIN_AFTER).await;
-                continue;
-            }
-            Err(fault) => break fault.to_string(),
-        };
-        match gateway.apply_writes(plugin, done.writes, about()).await {
+        match again::call_and_apply(gateway, plugin, tell, &about).await {
             Ok(_) => return Ok(()),
-            Err(WriteError::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
-            Err(WriteError::Store(error)) => return Err(error.into()),
-            Err(WriteError::Stopped(_)) => return Err(Untold::Stopped),
-            Err(error) => break error.to_string(),
+            Err(Failed::Writes(WriteError::Stopped(_))) => return Err(Untold::Stopped),
+            // No instance for so long: the line must wait, as the others of the dialect do.
+            Err(Failed::Call(error @ CallError { fault: Fault::Busy(_), .. })) => {
+                return Err(Untold::Later(error.to_string()));
+            }
+            // What is unreadable stays so.
+            Err(Failed::Writes(WriteError::Store(error)))
+                if waits < WAITS_MAX && !matches!(error, StoreError::Unreadable { .. }) =>
+            {
+                waits += 1;
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            Err(why) => break why,
         }
     };
-    metrics::counter!("dragoman_transitions_untold_total", "dialect" => plugin.name().to_string()).increment(1);
-    tracing::warn!(dialect = %plugin.name(), execution = %execution.id, %why, "a transition was not told");
+    count_untold(plugin.name(), &execution.id, &why);
     Ok(())
+}
+
+fn count_untold(dialect: &Arc<str>, execution: &ExecutionId, why: &dyn std::fmt::Display) {
+    metrics::counter!("dragoman_transitions_untold_total", "dialect" => dialect.to_string()).increment(1);
+    tracing::warn!(%dialect, %execution, %why, "a transition was not told");
 }
 
 fn advance(gateway: &Gateway, dialect: &Arc<str>, position: u64) {
@@ -233,21 +271,44 @@ fn wanted(plugin: &Plugin, lines: &[Transition]) -> Vec<Transition> {
     lines.iter().filter(|line| wants.wants(line.event)).cloned().collect()
 }
 
+/// Lines of one execution that follow each other, and the position of the first.
+struct Group {
+    id: ExecutionId,
+    lines: Vec<Transition>,
+    position: u64,
+}
+
 /// Lines as the store gives them, those of one execution that follow each other together.
-async fn grouped(
-    gateway: &Gateway,
-    lines: Vec<(u64, dragoman_core::ExecutionId, Transition)>,
-) -> Result<Vec<Notice>, StoreError> {
-    let mut notices: Vec<Notice> = Vec::new();
+fn grouped(lines: Vec<(u64, ExecutionId, Transition)>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut before = 0;
     for (position, id, line) in lines {
-        match notices.last_mut() {
-            Some(notice) if notice.execution.id == id && notice.end() + 1 == position => notice.lines.push(line),
-            _ => {
-                // Pruned meanwhile: there is nobody left to tell about.
-                let Some(execution) = gateway.execution(&id).await? else { continue };
-                notices.push(Notice { execution, lines: vec![line], position });
+        match groups.last_mut() {
+            Some(group) if group.id == id && before + 1 == position => group.lines.push(line),
+            _ => groups.push(Group { id, lines: vec![line], position }),
+        }
+        before = position;
+    }
+    groups
+}
+
+/// The lines with their execution; none where that was pruned meanwhile, so that there is nothing left to tell about, or
+/// cannot be read however often it is tried.
+async fn read(gateway: &Gateway, dialect: &Arc<str>, group: Group) -> Option<Notice> {
+    let Group { id, lines, position } = group;
+    let mut waits = 0;
+    loop {
+        match gateway.execution(&id).await {
+            Ok(execution) => return execution.map(|execution| Notice { execution, lines, position }),
+            // What is unreadable stays so.
+            Err(error) if waits >= WAITS_MAX || matches!(error, StoreError::Unreadable { .. }) => {
+                count_untold(dialect, &id, &error);
+                return None;
+            }
+            Err(_) => {
+                waits += 1;
+                tokio::time::sleep(AGAIN_AFTER).await;
             }
         }
     }
-    Ok(notices)
 }
