@@ -12,7 +12,7 @@ use dragoman_mqtt::{
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Barrier, Semaphore, mpsc};
 use tokio::time::timeout;
 use wire::SOON;
 
@@ -43,6 +43,8 @@ pub struct Daemon {
     gate: Option<Arc<Semaphore>>,
     /// The same for sessions that open.
     open_gate: Option<Arc<Semaphore>>,
+    /// Those who are let in wait here for each other.
+    together: Option<Arc<Barrier>>,
     heard: mpsc::UnboundedSender<Heard>,
 }
 
@@ -51,6 +53,9 @@ impl BrokerEvents for Daemon {
     async fn authenticate(&self, attempt: ConnectAttempt) -> Result<Grant, ConnectRefusal> {
         let answer = (self.admit)(&attempt);
         self.note(Heard::Asked(attempt));
+        if let Some(together) = &self.together {
+            together.wait().await;
+        }
         answer
     }
     async fn opened(&self, session: Arc<Session>, resumed: bool) {
@@ -119,6 +124,7 @@ pub struct Setup {
     pub subscribing: Box<Grants>,
     pub gate: Option<Arc<Semaphore>>,
     pub open_gate: Option<Arc<Semaphore>>,
+    pub together: Option<Arc<Barrier>>,
 }
 
 impl Setup {
@@ -132,6 +138,7 @@ impl Setup {
             subscribing: Box::new(|_, _| SubscribeVerdict::Refuse),
             gate: None,
             open_gate: None,
+            together: None,
         }
     }
 
@@ -142,8 +149,8 @@ impl Setup {
 
     pub async fn start(self) -> Stage {
         let (heard, listen) = mpsc::unbounded_channel();
-        let Self { options, admit, judge, subscribing, gate, open_gate } = self;
-        let daemon = Daemon { admit, judge, subscribing, gate, open_gate, heard };
+        let Self { options, admit, judge, subscribing, gate, open_gate, together } = self;
+        let daemon = Daemon { admit, judge, subscribing, gate, open_gate, together, heard };
         let broker = EmbeddedBroker::start(options, Arc::new(daemon)).await.unwrap();
         let address = broker.addresses()[0].1;
         Stage { broker: Arc::new(broker), address, listen, seen: Mutex::default() }
