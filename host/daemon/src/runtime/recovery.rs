@@ -79,3 +79,87 @@ fn awaits_network(execution: &Execution) -> bool {
         && !execution.told.acked
         && !execution.told.heard
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use dragoman_core::{
+        DeviceId, ExecutionId, Intent, Invocation, Limits, Options, Overflow, Owner, Place, Submission, WhenAway,
+    };
+    use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
+    use dragoman_store::{Durability, Journal, JournalOptions, TransitionQuery};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn engine(folder: &Path) -> Engine {
+        let backend = SqliteBackend::open(folder.join("store.db"), &SqliteOptions::default()).unwrap();
+        let journal = Journal::start(Arc::new(backend), JournalOptions::default()).unwrap();
+        Engine::new(journal, Limits { open_max: 10, open_per_device_max: 10 }, Durability::Committed)
+    }
+
+    /// A command that waits for a device that is away.
+    fn submit(id: &str) -> Step {
+        Step::Input(Input::Submit(Box::new(Submission {
+            id: ExecutionId::new(id),
+            device: DeviceId::new("lamp"),
+            holder: DeviceId::new("lamp"),
+            intent: Intent::Invoke(Invocation { service: None, action: "on".into(), params: "null".into() }),
+            options: Options {
+                ttl_ms: 60_000,
+                succeeds_at: Stage::Ended,
+                lowered: false,
+                when_away: WhenAway::Queue,
+                queue: "commands".into(),
+                window: Stage::Acked,
+                device_window: Stage::Accepted,
+                queue_limit: 10,
+                overflow: Overflow::RefuseNewest,
+                attempts: 1,
+                backoff_ms: 0,
+                failed_to: Place::Tail,
+            },
+            origin: "acme-things".into(),
+            alias: None,
+            context: None,
+            labels: Vec::new(),
+            idempotency: None,
+            prior: None,
+            handler: None,
+            owner: Owner { node: "one".into(), lease_until_ms: u64::MAX },
+        })))
+    }
+
+    #[tokio::test]
+    async fn positions_rise_over_all_lines_and_over_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..3_u64 {
+            let engine = engine(folder.path());
+            recover(&engine).await.unwrap();
+            let names = [format!("a{round}"), format!("b{round}")];
+            engine.turn(names.iter().map(|name| submit(name)).collect(), None).unwrap();
+            // A line that comes later, past the machine.
+            let amended = ExecutionId::new(names[0].clone());
+            let execution = engine.journal().execution(&amended).await.unwrap().unwrap();
+            let lines = engine.journal().history(&amended).await.unwrap();
+            let lines = lines.into_iter().map(|line| dragoman_core::Transition { seq: 9, ..line }).collect();
+            engine.turn(vec![Step::Amend { execution, lines }], None).unwrap();
+            engine.turn(vec![submit(&format!("c{round}"))], None).unwrap();
+            let all = TransitionQuery {
+                origin: "acme-things".into(),
+                after: 0,
+                up_to: None,
+                since_ms: None,
+                labels: Vec::new(),
+                limit: 100,
+            };
+            let found = engine.journal().transitions(all).await.unwrap();
+            let told: Vec<(u64, String)> =
+                found.into_iter().map(|(position, id, _)| (position, id.to_string())).collect();
+            let expected = (0..=round).flat_map(|round| ["a", "b", "a", "c"].map(|name| format!("{name}{round}")));
+            assert_eq!(told, (1..).zip(expected).collect::<Vec<_>>());
+            engine.journal().close().await.unwrap();
+        }
+    }
+}
