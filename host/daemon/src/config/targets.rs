@@ -34,7 +34,8 @@ pub(crate) struct TargetConfig {
     pub(crate) url: String,
     /// Time of one try: connecting, sending and the answer. Default 10 000.
     pub(crate) timeout_ms: u64,
-    /// Requests that may be under way at once; with 1 their order is kept even while some are repeated. Default 4.
+    /// Requests that may be under way at once. With 1 their order is kept: one that is repeated holds up those behind it.
+    /// Default 4.
     pub(crate) in_flight_max: usize,
     /// Requests that may wait for it, those under way included; more are refused. Default 10 000.
     pub(crate) waiting_max: usize,

@@ -201,9 +201,24 @@ impl Lane {
             let row = first.remove();
             self.ready.insert(row.seq, row);
         }
+        if self.held_up().is_some() {
+            return None;
+        }
         let (seq, row) = self.ready.pop_first()?;
         self.in_flight.insert(seq, Arc::clone(&row));
         Some(row)
+    }
+
+    /// When the request is due that those behind it must not overtake, where it waits for its next try and they are ready:
+    /// a target that takes one at a time gets them strictly in order.
+    fn held_up(&self) -> Option<Instant> {
+        if self.config.in_flight_max > 1 {
+            return None;
+        }
+        let next = self.ready.keys().next();
+        let (due, _) =
+            self.later.keys().min_by_key(|(_, seq)| *seq).filter(|(_, seq)| next.is_none_or(|next| seq < next))?;
+        Some(*due)
     }
 
     /// When [`Self::take`] may give something by itself; none where something else must happen first.
@@ -211,7 +226,11 @@ impl Lane {
         if self.in_flight.len() >= self.config.in_flight_max {
             return None;
         }
-        let first = if self.ready.is_empty() { self.later.keys().next().map(|(due, _)| *due) } else { Some(now) };
+        let first = match self.held_up() {
+            Some(due) => Some(due),
+            None if self.ready.is_empty() => self.later.keys().next().map(|(due, _)| *due),
+            None => Some(now),
+        };
         first.map(|due| due.max(self.reach.waits_until.unwrap_or(now)))
     }
 

@@ -99,6 +99,23 @@ fn requests_begin_in_order_and_a_repeated_one_is_overtaken() {
 }
 
 #[test]
+fn a_target_that_takes_one_at_a_time_gets_them_strictly_in_order() {
+    let mut bench = bench(TargetConfig { in_flight_max: 1, ..slow() });
+    bench.put([1, 2, 3]);
+    assert_eq!(bench.take(0), [1]);
+    bench.tried(1, (0, 10), 500);
+    assert_eq!((bench.take(10), bench.wakes_in(10)), (vec![], Some(1_010)), "those behind it wait");
+    assert_eq!(bench.take(1_010), [1]);
+    bench.tried(1, (1_010, 1_020), 500);
+    assert_eq!((bench.take(1_021), bench.wakes_in(1_021)), (vec![], Some(3_020)));
+    assert_eq!(bench.take(3_020), [1]);
+    bench.tried(1, (3_020, 3_030), 404);
+    assert_eq!(bench.take(3_030), [2], "what was given up holds nobody up");
+    bench.tried(2, (3_030, 3_040), 200);
+    assert_eq!(bench.take(3_040), [3]);
+}
+
+#[test]
 fn while_the_target_is_away_nothing_overtakes() {
     let mut bench = bench(slow());
     bench.put(1..=5);
