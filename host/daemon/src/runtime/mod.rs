@@ -34,3 +34,6 @@ pub mod settings;
 pub mod submit;
 pub mod waits;
 pub mod writes;
+
+#[cfg(test)]
+mod tests;

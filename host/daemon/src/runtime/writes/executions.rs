@@ -133,7 +133,11 @@ impl Transaction<'_> {
 
     /// Changes an open execution through the machine, and the record of one that has ended.
     async fn remark(&mut self, id: ExecutionId, said: Said, input: Input) -> Result<(), WriteError> {
-        if self.gateway.engine.open_execution(&id).is_some() {
+        // Looked at once for each execution, so that the remarks of a call keep their order where it ends meanwhile.
+        let open = self.open.contains(&id)
+            || (!self.ended.contains_key(&id) && self.gateway.engine.open_execution(&id).is_some());
+        if open {
+            self.open.insert(id.clone());
             self.say(About::Id(id), said, input);
             return Ok(());
         }

@@ -21,7 +21,7 @@ use crate::outbound::{Batch, EnqueueError};
 use dragoman_core::{DeviceId, Execution, ExecutionId, Planned, Stage};
 use dragoman_store::{DeviceRecord, Write};
 use dragoman_wasm::{OutRequest, Plugin, PluginWrite};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What the call was about, as far as its writes depend on it.
@@ -106,6 +106,8 @@ struct Transaction<'a> {
     told: Vec<(usize, executions::Told)>,
     /// Devices as this call leaves them; none: removed.
     devices: HashMap<DeviceId, Option<DeviceRecord>>,
+    /// Executions that were open when this call remarked on them first.
+    open: HashSet<ExecutionId>,
     /// Executions that had ended before, as this call leaves them.
     ended: HashMap<ExecutionId, Execution>,
     /// Revisions of documents and profiles as this call leaves them; 0: none.
@@ -134,6 +136,7 @@ impl<'a> Transaction<'a> {
             used: HashMap::new(),
             told: Vec::new(),
             devices: HashMap::new(),
+            open: HashSet::new(),
             ended: HashMap::new(),
             revisions: HashMap::new(),
             requests: gateway.outbound.batch(),

@@ -129,18 +129,19 @@ impl subscriptions::Guest for Scripted {
 }
 
 impl notifications::Guest for Scripted {
-    /// The script is the detail of the first transition.
+    /// The script is the details of the transitions, one behind the other.
     fn on_transitions(
         execution: Execution,
         transitions: Vec<Transition>,
         position: u64,
         followers: Vec<notifications::Follower>,
     ) -> Result<(), Error> {
-        let script = transitions.first().and_then(|first| first.detail.clone()).unwrap_or_default();
+        let details = transitions.iter().filter_map(|line| line.detail.as_deref());
+        let script = details.map(in_json).collect::<Vec<_>>().join("\n");
         let mut told = vec![format!("{} at {position}", script::execution(&execution))];
         told.extend(transitions.iter().map(|line| format!("{}:{}:{:?}", line.seq, line.event, line.state)));
         told.extend(followers.iter().map(|follower| format!("{}:{}", follower.session, follower.tag)));
-        silent(&in_json(&script), told)
+        silent(&script, told)
     }
 
     /// The script is the body of the event.

@@ -1,0 +1,44 @@
+//! Builds the components of dragoman-wasm's tests, where that crate's own tests build them too.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Puts the scripted dialect and the handler of two steps into a plugin folder.
+pub(super) fn install(folder: &Path) {
+    let built = build();
+    std::fs::create_dir_all(folder).unwrap();
+    for name in ["scripted.wasm", "stepper.wasm"] {
+        std::fs::copy(built.join(name), folder.join(name)).unwrap();
+    }
+}
+
+/// Compiled code, shared by all tests, which run in processes of their own.
+pub(super) fn compiled() -> PathBuf {
+    scratch().join("compiled")
+}
+
+fn build() -> PathBuf {
+    let (target, target_dir) = ("wasm32-wasip2", scratch().join("guests"));
+    // What is set for the host's build, coverage for instance, is not meant for the guests'.
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--locked", "--target", target, "--target-dir"])
+        .arg(&target_dir)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wasm/tests/guests"))
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_BUILD_TARGET")
+        .env_remove("CARGO_TARGET_DIR")
+        .status()
+        .unwrap();
+    assert!(
+        status.success(),
+        "the guests in host/wasm/tests/guests do not build; they need a target: rustup target add {target}"
+    );
+    target_dir.join(target).join("release")
+}
+
+/// `tmp` of the target directory: tests run from `debug/deps` in it.
+fn scratch() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(3).unwrap().join("tmp")
+}
