@@ -182,3 +182,22 @@ async fn a_restored_session_obeys_the_policy_of_today() {
     client.nothing_more().await;
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_client_ends_at_once_after_it_resumed_stays_ended() {
+    let stage = Setup::new().start().await;
+    let connect = v4("d1").kept(60);
+    for round in 0..30 {
+        let (mut client, _) = Client::connect(stage.address, &connect).await;
+        client.subscribe(&[("down", 1)]).await;
+        // The library hands over what was left behind at the same time as it reads this.
+        let mut again = Client::begin(stage.address, &connect).await;
+        again.send(&[0xa2, 8, 0, 8, 0, 4, b'd', b'o', b'w', b'n']).await;
+        assert_eq!(again.packet().await.unwrap().first, 0x20);
+        assert_eq!(again.packet().await.unwrap().first, 0xb0);
+        again.ping().await;
+        assert_eq!(stage.broker.publish(&message("down", "x", 1), None).await, 0, "round {round}");
+        assert_eq!(stage.broker.device_subscriptions(&device("d1")), Some(Vec::new()));
+    }
+    stage.stop().await;
+}

@@ -37,19 +37,32 @@ impl Index {
 
     /// Takes a subscription out, unless it belongs to a later session of the client by now.
     pub(super) fn remove(&mut self, filter: &str, name: &str, id: &Id) -> bool {
-        fn remove(node: &mut Node, levels: &mut std::str::Split<'_, char>, key: &Key, id: &Id) -> bool {
+        self.take_out(filter, &(id.client_id.clone(), name.into()), |relation| relation.id == *id)
+    }
+
+    /// Takes a subscription of a client out, whichever of its sessions it belongs to.
+    pub(super) fn forget(&mut self, filter: &str, name: &str, client: &ClientId) -> bool {
+        self.take_out(filter, &(client.clone(), name.into()), |_| true)
+    }
+
+    fn take_out(&mut self, filter: &str, key: &Key, is_it: impl Fn(&Relation) -> bool) -> bool {
+        fn take_out(
+            node: &mut Node,
+            levels: &mut std::str::Split<'_, char>,
+            key: &Key,
+            is_it: &dyn Fn(&Relation) -> bool,
+        ) -> bool {
             let Some(level) = levels.next() else {
-                let its = node.here.get(key).is_some_and(|relation| relation.id == *id);
-                return its && node.here.remove(key).is_some();
+                return node.here.get(key).is_some_and(is_it) && node.here.remove(key).is_some();
             };
             let Some(next) = node.levels.get_mut(level) else { return false };
-            let removed = remove(next, levels, key, id);
+            let removed = take_out(next, levels, key, is_it);
             if next.levels.is_empty() && next.here.is_empty() {
                 node.levels.remove(level);
             }
             removed
         }
-        remove(&mut self.root, &mut filter.split('/'), &(id.client_id.clone(), name.into()), id)
+        take_out(&mut self.root, &mut filter.split('/'), key, &is_it)
     }
 
     /// Shows every subscription whose filter matches the topic: its client, its name and the rest.
@@ -126,6 +139,8 @@ mod tests {
         assert!(!index.remove("a/+/b", "n1", &first), "it is the later session's");
         assert!(index.remove("a/+/b", "n1", &second) && index.remove("a/+/b", "n2", &first));
         assert!(!index.remove("a/+/b", "n2", &first));
+        index.insert("a/+/b", "n1", first, SubscriptionOptions::default());
+        assert!(index.forget("a/+/b", "n1", &second.client_id), "of whichever session");
         assert!(index.root.levels.is_empty());
     }
 }

@@ -111,7 +111,12 @@ pub(super) async fn end(hub: &Hub, live: &Arc<Live>, session: &Session, gone: &U
 }
 
 async fn take_out(hub: &Hub, live: &Live, session: &Session, name: &str) {
-    hub.index_mut().remove(filters::served(name), name, &live.id);
+    // A session that resumes may end what is still the earlier one's: the library hands that over a moment later.
+    let is_newest = hub.tables().live_with(&live.id).is_some();
+    match is_newest {
+        true => hub.index_mut().forget(filters::served(name), name, &live.id.client_id),
+        false => hub.index_mut().remove(filters::served(name), name, &live.id),
+    };
     if let Err(error) = session.subscriptions_remove(name).await {
         tracing::warn!(client = live.session.client_id, name, %error, "a subscription stays with its session");
     }
