@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use dragoman_core::{DeviceId, ExecutionId, Message, Policy, Session, SessionId, Subscription};
 use dragoman_mqtt::{Broker, BrokerStats, Delivery, DeliveryToken};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub(super) struct FakeBroker {
     /// Whether a receipt is promised for what devices are sent.
     receipts: Mutex<bool>,
     connected: Mutex<Vec<Arc<Session>>>,
+    /// How often a session was looked up.
+    looked_up: AtomicUsize,
 }
 
 impl FakeBroker {
@@ -36,6 +39,10 @@ impl FakeBroker {
 
     fn find(&self, is: impl Fn(&Session) -> bool) -> Option<Arc<Session>> {
         self.connected.lock().unwrap().iter().find(|session| is(session)).cloned()
+    }
+
+    pub(super) fn looked_up(&self) -> usize {
+        self.looked_up.load(Ordering::Relaxed)
     }
 
     fn note(&self, line: String) {
@@ -78,6 +85,7 @@ impl Broker for FakeBroker {
     }
 
     fn session(&self, session: &SessionId) -> Option<Arc<Session>> {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
         self.find(|connected| connected.id == *session)
     }
 

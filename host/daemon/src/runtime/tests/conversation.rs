@@ -1,9 +1,12 @@
 //! What applications want: answered at once, once the command got far enough, or refused with a reason.
 
+use super::unreadable::tried_again;
 use super::*;
 use crate::runtime::asks;
 use crate::runtime::conversation::{Unanswered, answer_request};
-use dragoman_core::{Delivery, Payload, Reason};
+use crate::runtime::inbound::Turn;
+use dragoman_core::{Delivery, Payload, Reason, Session};
+use dragoman_mqtt::InboundVerdict;
 use dragoman_wasm::{Answer, Decoded, Question, Request};
 
 fn script(text: &str) -> Request {
@@ -17,11 +20,22 @@ fn script(text: &str) -> Request {
     }
 }
 
+fn application() -> Arc<Session> {
+    client("", "scripted", None)
+}
+
 impl Bench {
     /// The body of the answer to a request that is a script.
     async fn ask(&self, text: &str) -> Result<String, Unanswered> {
         let response = answer_request(&self.gateway, &self.plugin, script(text), None).await?;
         Ok(String::from_utf8(response.body.as_bytes().to_vec()).unwrap())
+    }
+
+    /// What becomes of a message that is a script.
+    async fn hear(&self, session: &Arc<Session>, text: &str) -> InboundVerdict {
+        let payload = Payload::Text(text.into());
+        let message = dragoman_core::Message { payload, qos: 1, ..message("apps/scripted/x") };
+        self.gateway.hear(session.clone(), message).await
     }
 
     /// Ids of the executions that are open.
@@ -157,4 +171,60 @@ async fn an_answer_to_a_question_goes_on_with_the_request() {
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines.first().is_some_and(|line| line.starts_with("Answer::Frames(")), "{said}");
     assert!(lines.get(1).is_some_and(|line| line.contains("$UNKNOWN_DEVICE")), "{said}");
+}
+
+/// What the first call wrote is applied by then, so nothing may lead back to it.
+#[tokio::test]
+async fn a_conversation_that_asked_does_not_begin_again() {
+    let bench = Bench::new().await;
+    let asking = |then: &str| format!("call alarms POST /first\nask lamp plan {{}}\nwait \"{then}\"");
+    let refused = bench.ask(&asking("remove door\\nput door 0 {}")).await;
+    assert!(matches!(refused, Err(Unanswered::Conflict(_))), "somebody is faster each time: {refused:?}");
+    assert_eq!(bench.requests().await, ["/first"]);
+
+    let then = "session s9\\ndocument get things k\\ncall alarms POST /then\\nnothing";
+    let heard = tried_again(&bench, Box::pin(bench.hear(&application(), &asking(then)))).await;
+    assert_eq!(heard, InboundVerdict::Accept);
+    assert_eq!(bench.requests().await, ["/first", "/first", "/then"]);
+}
+
+/// Between two calls of one session there is no other, and what is settled is told in such a call.
+#[tokio::test]
+async fn a_settled_message_is_answered_in_the_turn_of_its_session() {
+    let bench = Bench::new().await;
+    let session = application();
+    let heard = bench.hear(&session, "submit lamp\nwait \"publish settled 0\"").await;
+    assert_eq!(heard, InboundVerdict::Accept);
+    let (broker, gateway, plugin) = (bench.broker.clone(), bench.gateway.clone(), bench.plugin.clone());
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    bench.gateway.calls.push(Turn::of(&session), async move {
+        begin.send(()).unwrap();
+        // As long as an answer that does not wait for its turn would take, and longer.
+        let answered = async {
+            while broker.times("settled") == 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(500), answered).await;
+        gateway.apply_writes(&plugin, vec![publish("before")], About::default()).await.unwrap();
+    });
+    begun.await.unwrap();
+    bench.input(Input::Remove { device: device("lamp") });
+    bench.left("settled", 1).await;
+    assert_eq!(bench.broker.left(), ["before", "settled"]);
+}
+
+/// A caller may hang up at any time, also between a turn and what follows it.
+#[tokio::test]
+async fn what_a_caller_wants_is_done_though_it_hangs_up() {
+    let bench = Bench::new().await;
+    let mut asked = Box::pin(bench.ask("submit lamp\nremove door\npublish told 0\nwait {}"));
+    assert!(futures::poll!(asked.as_mut()).is_pending());
+    drop(asked);
+    bench.left("told", 1).await;
+    assert_eq!(bench.broker.left(), ["close door", "told"]);
+    assert_eq!(bench.open(), ["lamp"]);
+    let all = bench.gateway.waiting_max();
+    let free = || async { (bench.gateway.waiting.available_permits() == all).then_some(()) };
+    bench.until("its place is free", free).await;
 }

@@ -12,6 +12,18 @@ pub(super) fn install(folder: &Path) {
     }
 }
 
+/// Puts a second dialect beside them, the same under another name.
+pub(super) fn install_twin(folder: &Path) {
+    let mut wasm = std::fs::read(build().join("scripted.wasm")).unwrap();
+    let (from, to) = (b"scripted", b"twin-two");
+    // Its name, and the routes and topics that hold it.
+    let places: Vec<_> = (0..wasm.len()).filter(|at| wasm[*at..].starts_with(from)).collect();
+    for at in places {
+        wasm[at..at + to.len()].copy_from_slice(to);
+    }
+    std::fs::write(folder.join("twin.wasm"), wasm).unwrap();
+}
+
 /// Compiled code, shared by all tests, which run in processes of their own.
 pub(super) fn compiled() -> PathBuf {
     scratch().join("compiled")

@@ -1,10 +1,11 @@
 //! What leaves and is no dispatch, and what devices say of their own accord: after the commit and in order.
 
 use super::*;
-use crate::runtime::publisher::Departure;
+use crate::runtime::publisher::{Departure, Publisher};
 use dragoman_core::Payload;
 use dragoman_store::Seq;
 use dragoman_wasm::{DeviceEvent, Readers};
+use futures::FutureExt;
 
 /// An event whose body is a script.
 fn event(id: &str, kind: &str, script: &str) -> DeviceEvent {
@@ -116,4 +117,41 @@ async fn an_event_is_told_whether_or_not_its_payload_means_something() {
         bench.write(vec![raw(id, payload, topic)]).await.unwrap();
         bench.left(topic, 1).await;
     }
+}
+
+const MIB: usize = 1024 * 1024;
+
+fn large() -> Payload {
+    Payload::Bytes(vec![0; MIB])
+}
+
+/// Memory is the bound, not only the number.
+#[tokio::test]
+async fn departures_that_wait_hold_so_much_memory_and_no_more() {
+    let bench = Bench::new().await;
+    let (_broker, nobody) = tokio::sync::watch::channel(None);
+    let publisher = Publisher::start(bench.gateway.engine.clone(), nobody);
+    let large = || Departure::Publish {
+        to: Readers::Subscribers,
+        message: dragoman_core::Message { payload: large(), ..message("large") },
+    };
+    let mut taken = 0;
+    while taken < 100 && publisher.push(Seq::default(), large()).now_or_never().is_some() {
+        taken += 1;
+    }
+    assert_eq!(taken, 63, "in 64 MiB, with one place more for each");
+}
+
+#[tokio::test]
+async fn events_that_wait_hold_so_much_memory_and_no_more() {
+    let bench = Bench::new().await;
+    // Whoever is told waits for the registry.
+    let registry = bench.gateway.registry.lock().await;
+    let large = || DeviceEvent { raw: Some(large()), ..event("lamp", "uplink", "create - name x") };
+    let mut taken = 0;
+    while taken < 100 && bench.gateway.device_events.push(&bench.gateway, large()).now_or_never().is_some() {
+        taken += 1;
+    }
+    assert_eq!(taken, 31, "in 32 MiB, with one place more for each");
+    drop(registry);
 }

@@ -14,6 +14,7 @@ mod late;
 mod leaving;
 mod notices;
 mod restart;
+mod unreadable;
 mod writes;
 
 use super::engine::{Engine, Step};

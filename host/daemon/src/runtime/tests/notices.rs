@@ -141,3 +141,18 @@ async fn who_closed_before_its_replay_was_over_follows_nothing() {
     bench.left("t/3", 1).await;
     assert_eq!(bench.broker.left(), ["t/1", "t/2", "t/3"]);
 }
+
+/// A dialect whose first command starts its feed.
+#[tokio::test]
+async fn a_new_dialect_is_told_of_its_first_command_from_the_first_line_on() {
+    let bench = Bench::new().await;
+    guests::install_twin(&bench.gateway.config.plugins.folder);
+    bench.gateway.plugins.rescan().await;
+    let twin = bench.gateway.plugin("twin-two").unwrap();
+    bench.gateway.apply_writes(&twin, vec![submit("e1", "lamp")], About::default()).await.unwrap();
+    // Nothing was told meanwhile: its task shares this thread, and has not had it.
+    for number in 0..2 {
+        bench.input(Input::Note { id: ExecutionId::new("e1"), note: format!("\"{}\"", ask(number)) });
+    }
+    assert_eq!(bench.requested(2).await, numbers(0..2));
+}

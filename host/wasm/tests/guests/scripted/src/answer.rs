@@ -25,7 +25,7 @@ pub(crate) fn decision(said: Vec<String>, ending: &[String]) -> Decision {
 
 pub(crate) fn wait(ending: &[String]) -> Option<Wait> {
     match words(ending).as_slice() {
-        ["wait", context] => Some(Wait { context: context.to_string(), until: Stage::Ended }),
+        ["wait", context @ ..] => Some(Wait { context: context.join(" "), until: Stage::Ended }),
         _ => None,
     }
 }
