@@ -8,10 +8,11 @@ use crate::runtime::control::Controller;
 use crate::runtime::engine::Engine;
 use crate::runtime::events::Events;
 use crate::runtime::gateway::Gateway;
+use crate::runtime::network::{Ears, Network, Outside};
 use crate::runtime::{plugin_changes, recovery, retention, settings};
 use crate::{admin, http};
 use anyhow::Context;
-use dragoman_mqtt::{Broker, EmbeddedBroker, EmbeddedOptions, KeptSession, ListenerOptions};
+use dragoman_mqtt::{Broker, EmbeddedBroker, EmbeddedOptions, ExternalConnection, KeptSession, ListenerOptions};
 use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
 use dragoman_store::{Journal, JournalOptions};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -53,12 +54,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock = engine.clone();
     let outbound = Arc::new(Outbound::start(&config.targets, journal.clone(), move || clock.now_ms()).await?);
     let gateway = Gateway::new(engine.clone(), plugins, vault, outbound.clone(), config.clone());
-    let open = recovery::recover(&engine).await.context("cannot take over what the last run left")?;
+    let is_outside = |dialect: &str| config.brokers.values().any(|broker| broker.dialect == dialect);
+    let open = recovery::recover(&engine, is_outside).await.context("cannot take over what the last run left")?;
     plugin_changes::taken_over(&gateway, &gateway.catalog()).await;
 
     let embedded = start_broker(&config, &gateway, kept_sessions(&journal).await?).await?;
     let (http_at, admin_at, mqtt_at) = (http_server.address()?, admin_server.address()?, mqtt_address(&embedded)?);
-    let broker: Arc<dyn Broker> = Arc::new(embedded);
+    let broker = with_external(&config, &gateway, Arc::new(embedded))?;
     gateway.attach_broker(broker.clone());
 
     let (stop, stopping) = watch::channel(false);
@@ -139,6 +141,25 @@ async fn start_broker(
     options.max_subscriptions = config.mqtt.subscriptions_max;
     options.kept = kept;
     Ok(EmbeddedBroker::start(options, Arc::new(Events::new(gateway.clone()))).await?)
+}
+
+/// The embedded broker, and with it those of the configuration. They connect while the daemon runs: one that is away keeps
+/// nobody else waiting.
+fn with_external(
+    config: &Config,
+    gateway: &Arc<Gateway>,
+    embedded: Arc<dyn Broker>,
+) -> anyhow::Result<Arc<dyn Broker>> {
+    if config.brokers.is_empty() {
+        return Ok(embedded);
+    }
+    let mut outside = Vec::new();
+    for (name, broker) in &config.brokers {
+        let ears = Arc::new(Ears::new(gateway.clone(), name, broker.clone()));
+        let connection = ExternalConnection::start(broker.options(name)?, ears)?;
+        outside.push(Outside::new(broker.clone(), connection));
+    }
+    Ok(Arc::new(Network::new(embedded, outside, gateway.engine.clone())))
 }
 
 fn mqtt_address(broker: &EmbeddedBroker) -> anyhow::Result<SocketAddr> {

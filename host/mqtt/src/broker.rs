@@ -25,7 +25,7 @@ impl fmt::Display for DeliveryToken {
 }
 
 /// What became of a message that was to go to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It is on its way to a connected session. With `receipt`, which is true for QoS 1 and 2, exactly one
     /// [`BrokerEvents::receipt`](crate::BrokerEvents::receipt) follows for its token, unless it is withdrawn; without,
@@ -44,6 +44,12 @@ pub enum Delivery {
     /// The message cannot be sent at all: its topic is not a topic name, is too long, or the message exceeds the
     /// packet size that the broker or the client set.
     Invalid,
+    /// An external broker refused it, or never acknowledged it, for this reason. It is not sent again.
+    Lost(String),
+    /// Its time was over, or it was withdrawn, while it waited for an external broker.
+    Over,
+    /// The daemon stops. An external broker may not have it, so it has to be sent after the next start.
+    Stopped,
 }
 
 /// How a delivery ended.
@@ -121,6 +127,10 @@ pub trait Broker: Send + Sync {
     /// asked one, and never 2: that would leave half-finished exchanges behind in a session that goes on after its
     /// messages were told to be lost. `expires_in_ms` is how long it may wait in the broker; 0 is treated as 1. A `retain` flag in the
     /// message is ignored, because only one session is meant.
+    ///
+    /// The embedded broker answers at once. An external one knows no sessions: the message is published, with QoS 1, and
+    /// the answer is there with the broker's PUBACK; until then it waits for a connection, and for what was published
+    /// before. [`Delivery::Sent`] then comes without a receipt.
     async fn publish_to(
         &self,
         device: &DeviceId,

@@ -9,6 +9,7 @@ pub mod connio;
 pub mod daemon;
 pub mod devicehive;
 pub mod devices;
+pub mod external_broker;
 pub mod fleets;
 pub mod http;
 pub mod huawei;

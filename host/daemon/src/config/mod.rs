@@ -1,9 +1,11 @@
 //! The one configuration file: what can be set, its defaults and its bounds.
 //!
 //! [`Config::load`] reads the file, [`sections`] lists every key with its bounds, [`reader`] turns TOML into checked
-//! values and words what is wrong with them, [`targets`] reads the `[targets.NAME]` sections, [`admin_token`] reads or makes the token that the admin API asks for.
+//! values and words what is wrong with them, [`targets`] and [`brokers`] read the `[targets.NAME]` and `[brokers.NAME]`
+//! sections, [`admin_token`] reads or makes the token that the admin API asks for.
 
 mod admin_token;
+mod brokers;
 mod error;
 mod private_file;
 mod reader;
@@ -15,6 +17,7 @@ mod tests;
 mod values;
 
 pub(crate) use admin_token::AdminTokenError;
+pub(crate) use brokers::BrokerConfig;
 pub(crate) use error::ConfigError;
 pub(crate) use private_file::create_private;
 pub(crate) use targets::{TargetConfig, is_transport};
@@ -46,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) named_plugins: BTreeMap<String, PluginConfig>,
     /// The `[targets.NAME]` sections: where plugins may send requests.
     pub(crate) targets: BTreeMap<String, TargetConfig>,
+    /// The `[brokers.NAME]` sections: brokers that somebody else runs.
+    pub(crate) brokers: BTreeMap<String, BrokerConfig>,
     /// The execution store.
     pub(crate) store: StoreConfig,
     /// Bounds of the command engine.

@@ -3,7 +3,7 @@
 use super::reader::{Place, Section};
 use super::{
     AdminConfig, Config, ConfigError, Durability, HttpConfig, Instances, LimitsConfig, LogConfig, LogFormat,
-    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TokenSource, settings, targets,
+    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TokenSource, brokers, settings, targets,
 };
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,8 +11,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
-const ROOT: [&str; 10] =
-    ["data_dir", "http", "mqtt", "admin", "plugins", "plugin", "targets", "store", "limits", "log"];
+const ROOT: [&str; 11] =
+    ["data_dir", "http", "mqtt", "brokers", "admin", "plugins", "plugin", "targets", "store", "limits", "log"];
 const HTTP: [&str; 5] = ["listen", "body_max_bytes", "headers_max", "connections_max", "shutdown_grace_ms"];
 const MQTT: [&str; 5] = ["listen", "dialects", "packet_max_bytes", "connections_max", "subscriptions_max"];
 const ADMIN: [&str; 4] = ["listen", "allow_remote", "token_env", "token_file"];
@@ -32,10 +32,11 @@ const LOG: [&str; 2] = ["format", "filter"];
 
 /// Every table and its keys, for the test of the example, with a star for whatever name the example gives.
 #[cfg(test)]
-pub(super) const TABLES: [(&str, &[&str]); 10] = [
+pub(super) const TABLES: [(&str, &[&str]); 11] = [
     ("", &ROOT),
     ("http", &HTTP),
     ("mqtt", &MQTT),
+    ("brokers.*", &brokers::BROKER),
     ("admin", &ADMIN),
     ("plugins", &PLUGINS),
     ("plugin.*", &PLUGIN),
@@ -84,6 +85,7 @@ pub(super) fn defaults(folder: &Path) -> Config {
         },
         named_plugins: BTreeMap::new(),
         targets: BTreeMap::new(),
+        brokers: BTreeMap::new(),
         store: StoreConfig { durability: Durability::Committed, retention_days: 30 },
         limits: LimitsConfig {
             open_max: 1_000_000,
@@ -116,6 +118,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         file: Some(file.to_owned()),
         named_plugins: named_plugins(&root, &plugins)?,
         targets: targets::all(&root, folder)?,
+        brokers: brokers::all(&root, folder)?,
         limits: limits(&root.section("limits", &LIMITS)?, &defaults.limits, store.retention_days)?,
         store,
         log: log(&root.section("log", &LOG)?, defaults.log)?,

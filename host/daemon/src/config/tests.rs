@@ -297,6 +297,90 @@ fn a_target_that_cannot_be_used_is_refused() {
 }
 
 #[test]
+fn brokers_are_read_with_their_defaults() {
+    let config = parse(
+        r#"
+        [brokers.plant]
+        url = "mqtt://broker.example"
+        dialect = "acme-things"
+        device_alias = "acme.id"
+        topics = ["plant/{device}/up", "$acme/{device}/#"]
+        [brokers.hall]
+        url = "mqtts://[::1]:8884/"
+        dialect = "globex-units"
+        device_alias = "globex.id"
+        topics = ["{device}"]
+        client_id = "gateway"
+        username = "u"
+        password_file = "hall.password"
+        ca_file = "ca.pem"
+        certificate_file = "gateway.pem"
+        key_file = "gateway.key"
+        sends_max = 2
+        "#,
+    )
+    .unwrap();
+    let plant = &config.brokers["plant"];
+    assert_eq!((plant.host.as_str(), plant.port, plant.tls), ("broker.example", 1883, false));
+    assert_eq!((plant.client_id.as_str(), plant.in_flight_max, plant.sends_max), ("dragoman-plant", 256, 5));
+    let filters: Vec<&str> = plant.topics.iter().map(|pattern| pattern.filter.as_str()).collect();
+    assert_eq!(filters, ["plant/+/up", "$acme/+/#"]);
+    for (pattern, topic, device) in [
+        (0, "plant/d1/up", Some("d1")),
+        (0, "plant/d1/down", None),
+        (0, "plant//up", None),
+        (1, "$acme/d2/a/b", Some("d2")),
+        (1, "$acme", None),
+    ] {
+        assert_eq!(plant.topics[pattern].device(topic), device, "{topic}");
+    }
+    let hall = &config.brokers["hall"];
+    assert_eq!((hall.host.as_str(), hall.port, hall.tls, hall.sends_max), ("::1", 8884, true, 2));
+    assert_eq!(hall.identity, Some(("/etc/dragoman/gateway.pem".into(), "/etc/dragoman/gateway.key".into())));
+    assert!(hall.options("hall").unwrap_err().to_string().starts_with("brokers.hall.password_file names"));
+}
+
+#[test]
+fn a_broker_that_cannot_be_used_is_refused() {
+    let with =
+        |line: &str| format!("[brokers.a]\ndialect = 'x'\ndevice_alias = 'x.id'\ntopics = ['{{device}}/up']\n{line}");
+    let url = |url: &str| with(&format!("url = '{url}'"));
+    let expected = "expected an address such as \"mqtts://broker.example.org:8883\"";
+    refused(&with(""), &format!("2: brokers.a.url is missing; {expected}"));
+    refused(&url("broker:1883"), &format!("5: brokers.a.url is no address of a broker; {expected}"));
+    refused(&url("http://broker"), &format!("5: brokers.a.url is no address of a broker; {expected}"));
+    for bad in ["mqtt://", "mqtt://:1883", "mqtt://a b", "mqtt://a:99999"] {
+        refused(&url(bad), &format!("5: brokers.a.url names no host and port; {expected}"));
+    }
+    refused(
+        &url("mqtt://user:hush@broker"),
+        "5: brokers.a.url has a user name or password inside; set username and password_file instead",
+    );
+    let good = |line: &str| with(&format!("url = 'mqtt://a'\n{line}"));
+    refused(&good("send_max = 3"), "6: unknown key brokers.a.send_max; did you mean brokers.a.sends_max?");
+    refused(&good("sends_max = 0"), "6: brokers.a.sends_max is 0; allowed are 1 to 1000");
+    refused(&good("ca_file = 'a'"), "6: brokers.a.ca_file means nothing for a url that begins with mqtt://");
+    refused(&good("key_file = 'a'"), "6: brokers.a.key_file is set and certificate_file is not; set both or none");
+    refused(&good("password_file = 'a'"), "6: brokers.a.password_file means nothing without username");
+    let topics = |topics: &str| {
+        format!("[brokers.a]\nurl = 'mqtt://a'\ndialect = 'x'\ndevice_alias = 'x.id'\ntopics = {topics}")
+    };
+    let needed = "a topic filter with {device} as one of its levels, such as \"plant/{device}/up\"";
+    refused(&topics("[]"), &format!("2: brokers.a.topics is missing; set what devices publish: {needed}"));
+    for bad in ["a/+/up", "{device}/{device}", "a/x{device}/up", "#/{device}", "$share/g/{device}"] {
+        refused(
+            &topics(&format!("['{bad}']")),
+            &format!("5: brokers.a.topics[0] is \"{bad}\" (a text); expected {needed}"),
+        );
+    }
+    refused(
+        "[brokers.a]\nurl = 'mqtt://a'\ndialect = 'x'\ndevice_alias = 'x.id'\ntopics = ['{device}']\n\
+         [brokers.b]\nurl = 'mqtt://b'\ndialect = 'x'\ndevice_alias = 'x.id'\ntopics = ['{device}']",
+        "8: brokers.b.dialect is \"x\", whose devices are at brokers.a already; a dialect has one broker",
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none.toml");

@@ -151,6 +151,16 @@ impl Engine {
         self.lock().position
     }
 
+    /// Has messages handed over that an earlier run left in the outbox, in order. Before [`Engine::recovered`], so that
+    /// what is planned anew comes behind them.
+    pub fn release_again(&self, rows: &[OutboxRow]) {
+        let seq = self.horizon();
+        let Some(actions) = self.actions.get().and_then(Weak::upgrade) else { return };
+        for attempt in rows.chunk_by(|a, b| a.execution == b.execution && a.attempt == b.attempt) {
+            actions.release(attempt.to_vec(), seq);
+        }
+    }
+
     /// Goes on with what was restored.
     pub fn recovered(&self) -> Result<(), Stopped> {
         let now_ms = self.now_ms();

@@ -140,6 +140,13 @@ impl Gateway {
         self.catalog().get(name).cloned()
     }
 
+    /// Whether devices of a dialect count as present without a session here: because the dialect says so, or because
+    /// they are at an external broker, which does not tell.
+    pub fn is_always_present(&self, dialect: &str) -> bool {
+        let outside = self.config.brokers.values().any(|broker| broker.dialect == dialect);
+        outside || self.plugin(dialect).is_some_and(|plugin| plugin.description().always_present)
+    }
+
     /// What a plugin call needs of its host. Clone it to repeat the call with the same time and ids.
     pub fn call_context(self: &Arc<Self>, presented: Option<Presented>) -> CallContext {
         let now_ms = self.engine.now_ms();
@@ -164,6 +171,8 @@ impl Gateway {
                 Handed::Over(result) => steps.push(Step::Input(Input::HandedOver { id, attempt, result })),
                 Handed::Lost(why) => steps.push(Step::Input(Input::Lost { id, attempt, why })),
                 Handed::NotWanted => {}
+                // The rows stay for the next start.
+                Handed::Stopped => return,
             }
         }
         // A journal that died has told everybody who must know.
@@ -178,10 +187,9 @@ impl Gateway {
                 Published::Sent { receipt } => receipts += u32::from(receipt),
                 Published::Away => return Handed::Over(HandOver::Away),
                 Published::NoSubscriber => return Handed::Over(HandOver::NoSubscriber),
-                Published::Impossible => {
-                    return Handed::Lost("the broker cannot send a message with this topic or size".into());
-                }
+                Published::Lost(why) => return Handed::Lost(why),
                 Published::NotWanted => return Handed::NotWanted,
+                Published::Stopped => return Handed::Stopped,
             }
         }
         Handed::Over(HandOver::Accepted { receipts })
@@ -205,7 +213,10 @@ impl Gateway {
                 Delivery::Sent { receipt } => Published::Sent { receipt },
                 Delivery::Away => Published::Away,
                 Delivery::NoSubscriber => Published::NoSubscriber,
-                Delivery::Invalid => Published::Impossible,
+                Delivery::Invalid => Published::Lost("the broker cannot send a message with this topic or size".into()),
+                Delivery::Lost(why) => Published::Lost(why),
+                Delivery::Over => Published::NotWanted,
+                Delivery::Stopped => Published::Stopped,
                 Delivery::Full => {
                     tokio::time::sleep(FULL_AGAIN_AFTER).await;
                     continue;
@@ -249,6 +260,8 @@ enum Handed {
     Lost(String),
     /// It ended, or its time was over, while it waited for room. The machine knows.
     NotWanted,
+    /// The daemon stops before a broker has it.
+    Stopped,
 }
 
 /// What became of one message at the broker.
@@ -256,8 +269,9 @@ enum Published {
     Sent { receipt: bool },
     Away,
     NoSubscriber,
-    Impossible,
+    Lost(String),
     NotWanted,
+    Stopped,
 }
 
 /// Three quarters of the instances, at least one.
@@ -301,6 +315,9 @@ fn count_delivery(delivery: &Delivery) {
         Delivery::NoSubscriber => "no_subscriber",
         Delivery::Full => "full",
         Delivery::Invalid => "invalid",
+        Delivery::Lost(_) => "lost",
+        Delivery::Over => "over",
+        Delivery::Stopped => "stopped",
     };
     metrics::counter!("dragoman_deliveries_total", "result" => result).increment(1);
 }

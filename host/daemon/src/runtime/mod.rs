@@ -4,7 +4,8 @@
 //! [`writes`]; [`engine`] applies it in a turn and appends it to the journal; what the turn asks for comes back to
 //! [`gateway`], which lets [`planner`] plan attempts and hands committed messages to the broker. What happened is told by
 //! [`notices`] to the dialect that asked for it, what devices say by [`device_events`]; both end in [`writes`] again, and
-//! what they publish leaves by [`publisher`].
+//! what they publish leaves by [`publisher`]. [`network`] makes the embedded broker and those that others run look like
+//! one.
 
 mod admission;
 mod again;
@@ -18,6 +19,7 @@ pub mod events;
 pub mod gateway;
 pub mod inbound;
 pub mod keys;
+pub mod network;
 pub mod notes;
 pub mod notices;
 pub mod numbers;

@@ -37,10 +37,10 @@ pub async fn taken_over(gateway: &Arc<Gateway>, catalog: &Catalog) {
     gateway.notices.catch_up(gateway);
 }
 
-/// Devices of a dialect whose devices are no sessions count as present as long as their dialect is loaded; those with
-/// open commands are told to the machine.
+/// Devices of a dialect whose devices are no sessions here count as present as long as their dialect is loaded; those
+/// with open commands are told to the machine.
 async fn wake_present(gateway: &Arc<Gateway>, catalog: &Catalog) -> anyhow::Result<()> {
-    if !catalog.plugins.values().any(|plugin| plugin.description().always_present) {
+    if !catalog.plugins.values().any(|plugin| gateway.is_always_present(plugin.name())) {
         return Ok(());
     }
     let open: BTreeSet<(DeviceId, DeviceId)> = gateway
@@ -49,9 +49,8 @@ async fn wake_present(gateway: &Arc<Gateway>, catalog: &Catalog) -> anyhow::Resu
     let mut steps = Vec::new();
     for (device, holder) in open {
         let record = gateway.engine.journal().device(&device).await?;
-        let present = record
-            .and_then(|record| catalog.get(&record.dialect).cloned())
-            .is_some_and(|dialect| dialect.description().always_present);
+        let dialect = record.and_then(|record| catalog.get(&record.dialect).cloned());
+        let present = dialect.is_some_and(|dialect| gateway.is_always_present(dialect.name()));
         if present {
             steps.push(Step::Input(Input::Presence { holder, online: true }));
         }

@@ -31,7 +31,7 @@ impl Gateway {
     async fn view_of(&self, plugin: &str, record: &DeviceRecord) -> Result<Arc<DeviceView>, StoreError> {
         let profile = self.engine.journal().profile(&record.id, plugin).await?;
         let session = self.presence.session_of(record.parent.as_ref().unwrap_or(&record.id));
-        let always = || self.plugin(&record.dialect).is_some_and(|dialect| dialect.description().always_present);
+        let always = || self.is_always_present(&record.dialect);
         Ok(Arc::new(DeviceView {
             id: record.id.clone(),
             dialect: record.dialect.clone(),

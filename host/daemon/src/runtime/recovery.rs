@@ -1,8 +1,9 @@
 //! What a start makes of what the last run left.
 
 use super::engine::{Engine, Step, Stopped};
-use dragoman_core::{Execution, Input, Phase, Stage};
+use dragoman_core::{DeviceId, Execution, ExecutionId, Input, Phase, Stage};
 use dragoman_store::{StoreError, Write};
+use std::collections::HashSet;
 
 /// Why the state of the last run could not be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,11 @@ const ON_ITS_WAY_MS: u64 = 5_000;
 /// QoS 0: no PUBACK shows that it has one. What had been handed over for it a moment before the end, and was not heard of
 /// since, is told as lost too; else the device would wait for its time to live. So such a message may reach the network
 /// twice after a kill.
-pub async fn recover(engine: &Engine) -> Result<usize, RecoveryError> {
+///
+/// An external broker is still there. The rows of a device that is at one, by its dialect, stay and are handed over again
+/// once there is a connection. A row goes when that broker has its message, so one that had it just before the end may get
+/// it twice.
+pub async fn recover(engine: &Engine, is_outside: impl Fn(&str) -> bool) -> Result<usize, RecoveryError> {
     let mut lost = Vec::new();
     let mut unheard = Vec::new();
     let mut last_ms = 0;
@@ -45,18 +50,33 @@ pub async fn recover(engine: &Engine) -> Result<usize, RecoveryError> {
             if unacknowledged || execution.phase == Phase::HandingOver {
                 lost.push((execution.id.clone(), execution.attempt));
             } else if awaits_network(&execution) {
-                unheard.push((execution.updated_ms, execution.id.clone(), execution.attempt));
+                let attempt = (execution.id.clone(), execution.attempt);
+                unheard.push((execution.updated_ms, execution.holder.clone(), attempt));
             }
             engine.restore(execution);
         })
         .await?;
-    let recent = unheard.into_iter().filter(|(sent_ms, ..)| last_ms.saturating_sub(*sent_ms) <= ON_ITS_WAY_MS);
-    lost.extend(recent.map(|(_, id, attempt)| (id, attempt)));
-    let rows = engine.journal().outbox().await?;
-    engine.outbox_continues_after(rows.last().map_or(0, |row| row.seq));
+    for (sent_ms, holder, attempt) in unheard {
+        let recent = last_ms.saturating_sub(sent_ms) <= ON_ITS_WAY_MS;
+        if recent && !reached_outside(engine, &holder, &is_outside).await? {
+            lost.push(attempt);
+        }
+    }
+    let all = engine.journal().outbox().await?;
+    engine.outbox_continues_after(all.last().map_or(0, |row| row.seq));
+    let (mut rows, mut gone) = (Vec::new(), Vec::new());
+    for row in all {
+        match reached_outside(engine, &row.to_device, &is_outside).await? {
+            true => rows.push(row),
+            false => gone.push(row),
+        }
+    }
+    let kept: HashSet<(&ExecutionId, u32)> = rows.iter().map(|row| (&row.execution, row.attempt)).collect();
+    lost.retain(|(id, attempt)| !kept.contains(&(id, *attempt)));
     engine.positions_continue_after(engine.journal().last_position().await?);
+    engine.release_again(&rows);
     engine.recovered()?;
-    let mut steps: Vec<Step> = rows.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq))).collect();
+    let mut steps: Vec<Step> = gone.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq))).collect();
     steps.extend(lost.into_iter().map(|(id, attempt)| {
         Step::Input(Input::Lost { id, attempt, why: "the gateway restarted before the device acknowledged it".into() })
     }));
@@ -67,6 +87,14 @@ pub async fn recover(engine: &Engine) -> Result<usize, RecoveryError> {
         engine.has_room().await?;
     }
     Ok(open)
+}
+
+async fn reached_outside(
+    engine: &Engine,
+    device: &DeviceId,
+    is_outside: &impl Fn(&str) -> bool,
+) -> Result<bool, StoreError> {
+    Ok(engine.journal().device(device).await?.is_some_and(|record| is_outside(&record.dialect)))
 }
 
 /// Whether an attempt is out of which nothing was heard, at a network whose receipt lets the device's next one go, and
@@ -136,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for round in 0..3_u64 {
             let engine = engine(folder.path());
-            recover(&engine).await.unwrap();
+            recover(&engine, |_| false).await.unwrap();
             let names = [format!("a{round}"), format!("b{round}")];
             engine.turn(names.iter().map(|name| submit(name)).collect(), None).unwrap();
             // A line that comes later, past the machine.

@@ -106,7 +106,7 @@ pub async fn prepare_for(
     };
     // A device that needs no session counts as there whenever its dialect is.
     let present = Step::Input(Input::Presence { holder: submission.holder.clone(), online: true });
-    let mut steps: Vec<Step> = description.always_present.then_some(present).into_iter().collect();
+    let mut steps: Vec<Step> = gateway.is_always_present(&device.dialect).then_some(present).into_iter().collect();
     steps.push(Step::Input(Input::Submit(Box::new(submission))));
     Ok(Prepared::Steps(steps))
 }
