@@ -1,19 +1,16 @@
 //! From an execution whose turn it is to messages: the handler's next step, then the device dialect's words.
 
+use super::again::{AGAIN_AFTER, is_for_now};
 use super::engine::{Outgoing, Step, Stopped};
 use super::gateway::Gateway;
 use super::writes::{About, PlannedAttempt, REPEATS_MAX, WriteError};
 use dragoman_core::{Attributes, Correlation, Execution, ExecutionId, Phase, Planned, Reason, Reply};
 use dragoman_store::StoreError;
 use dragoman_wasm::{
-    Attempt, Audience, CallContext, CallError, DeviceView, Dispatched, Fault, HandlerPlan, Plugin, PluginWrite,
+    Attempt, Audience, CallContext, CallError, DeviceView, Dispatched, HandlerPlan, Plugin, PluginWrite,
     Step as HandlerStep,
 };
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Before an attempt that could not be planned for want of room is planned once more.
-const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// Why there is no plan.
 enum NoPlan {
@@ -26,10 +23,7 @@ enum NoPlan {
 
 impl From<CallError> for NoPlan {
     fn from(error: CallError) -> Self {
-        match error.fault {
-            Fault::Busy(_) | Fault::Host(_) => Self::Later(error.to_string()),
-            _ => Self::Fault(error.reason()),
-        }
+        if is_for_now(&error) { Self::Later(error.to_string()) } else { Self::Fault(error.reason()) }
     }
 }
 

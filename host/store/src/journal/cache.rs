@@ -1,6 +1,7 @@
-//! What was read lately: devices, profiles, documents.
+//! What was read lately: devices, profiles, documents, credentials.
 
 use super::overlay::DocumentKey;
+use crate::access::CredentialRecord;
 use crate::document::DocumentRecord;
 use crate::registry::{DeviceRecord, ProfileRecord};
 use crate::write::Write;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 /// A profile or document whose JSON has more bytes is not kept, so that the memory is bounded by their number.
 const JSON_MAX: usize = 16 * 1024;
+/// Tokens of applications that are kept.
+const TOKENS: usize = 1_024;
 
 /// Records of devices as committed, and which device a name led to. A name is only a hint: the record it leads to says
 /// whether it still has that name.
@@ -115,11 +118,18 @@ pub(super) struct Caches {
     pub(super) devices: DeviceCache,
     pub(super) profiles: Recent<(DeviceId, Arc<str>), ProfileRecord>,
     pub(super) documents: Recent<DocumentKey, Arc<DocumentRecord>>,
+    /// Credentials by dialect and hash of the token. What is no token is not kept, or strangers would fill it.
+    pub(super) tokens: Recent<(Arc<str>, Vec<u8>), CredentialRecord>,
 }
 
 impl Caches {
     pub(super) fn new(devices: usize, documents: usize) -> Self {
-        Self { devices: DeviceCache::new(devices), profiles: Recent::new(devices), documents: Recent::new(documents) }
+        Self {
+            devices: DeviceCache::new(devices),
+            profiles: Recent::new(devices),
+            documents: Recent::new(documents),
+            tokens: Recent::new(TOKENS),
+        }
     }
 
     /// Makes sure that nothing older than this write is found here.
@@ -138,6 +148,8 @@ impl Caches {
             | Write::DocumentRemove { dialect, collection, key } => {
                 self.documents.forget(&(Arc::clone(dialect), collection.clone(), key.clone()));
             }
+            // They are not ordered by account, and such writes are rare.
+            Write::Credential(_) | Write::CredentialRemove { .. } => self.tokens.clear(),
             _ => {}
         }
     }

@@ -14,7 +14,11 @@ use cache::Caches;
 use overlay::Overlay;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::{Semaphore, watch};
+
+/// So many writes do not wait for others.
+const LINGERING_MAX: usize = 1_024;
 
 /// Position of an append; later appends have greater ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +38,8 @@ pub struct JournalOptions {
     pub concurrent_reads: usize,
     /// After how long relaxed writes are on the disk at the latest, in milliseconds.
     pub relaxed_sync_ms: u64,
+    /// How long writes that nobody waits for may wait for others, so that they are committed together, in milliseconds.
+    pub linger_ms: u64,
 }
 
 impl Default for JournalOptions {
@@ -44,6 +50,7 @@ impl Default for JournalOptions {
             cached_documents: 1_024,
             concurrent_reads: 2,
             relaxed_sync_ms: 1_000,
+            linger_ms: 5,
         }
     }
 }
@@ -84,6 +91,12 @@ struct State {
     appended: u64,
     pending: Vec<Write>,
     pending_durability: Durability,
+    /// Since when there is something pending.
+    pending_since: Instant,
+    /// The last append that somebody waits for, or waited.
+    wanted: u64,
+    /// What the writer waits for, until it is rung.
+    sleep: Option<Sleep>,
     /// Writes taken by the writer and not committed yet.
     committing: usize,
     /// The last append that left the overlay for the database.
@@ -92,6 +105,15 @@ struct State {
     caches: Caches,
     closing: bool,
     failed: Option<Arc<StoreError>>,
+}
+
+/// What the writer sleeps over.
+#[derive(Clone, Copy)]
+enum Sleep {
+    /// Nothing is pending.
+    Idle,
+    /// Nobody waits for what is pending; it is committed when its time comes.
+    Lingering,
 }
 
 /// What waiters watch.
@@ -115,6 +137,9 @@ impl Journal {
                 appended: 0,
                 pending: Vec::new(),
                 pending_durability: Durability::Relaxed,
+                pending_since: Instant::now(),
+                wanted: 0,
+                sleep: None,
                 committing: 0,
                 settled: 0,
                 overlay: Overlay::default(),
@@ -192,6 +217,10 @@ impl Journal {
     /// # Errors
     /// Where a commit failed before it got there.
     pub async fn committed(&self, seq: Seq) -> Result<(), JournalError> {
+        if self.shared().progress.borrow().committed >= seq.0 {
+            return Ok(());
+        }
+        self.shared().want(seq);
         let mut progress = self.shared().progress.subscribe();
         let seen = progress
             .wait_for(|progress| progress.committed >= seq.0 || progress.failed.is_some() || progress.closed)
@@ -246,7 +275,7 @@ impl Handle {
     fn stop(&self) -> Seq {
         let mut state = self.shared.lock();
         state.closing = true;
-        self.shared.work.notify_all();
+        self.shared.work.notify_one();
         Seq(state.appended)
     }
 }
@@ -281,19 +310,47 @@ impl Shared {
         }
         if state.pending.is_empty() {
             state.pending = writes;
+            state.pending_since = Instant::now();
         } else {
             state.pending.extend(writes);
         }
         state.pending_durability = state.pending_durability.max(durability);
-        drop(state);
-        self.work.notify_one();
+        self.ring(state);
         Ok(Seq(seq))
+    }
+
+    /// Has an append committed without delay.
+    fn want(&self, seq: Seq) {
+        let mut state = self.lock();
+        if seq.0 > state.wanted {
+            state.wanted = seq.0;
+            self.ring(state);
+        }
+    }
+
+    /// Wakes the writer where it must not sleep on. Ringing for nothing costs a system call.
+    fn ring(&self, mut state: MutexGuard<'_, State>) {
+        let rings = match state.sleep {
+            None => false,
+            Some(Sleep::Idle) => true,
+            Some(Sleep::Lingering) => state.is_due(),
+        };
+        if rings {
+            state.sleep = None;
+            drop(state);
+            self.work.notify_one();
+        }
     }
 }
 
 impl State {
     fn waiting(&self) -> usize {
         self.pending.len() + self.committing
+    }
+
+    /// Whether what is pending is to be committed now: somebody waits for it, or it is much.
+    fn is_due(&self) -> bool {
+        !self.pending.is_empty() && (self.wanted > self.settled || self.pending.len() >= LINGERING_MAX || self.closing)
     }
 
     fn check_open(&self) -> Result<(), JournalError> {

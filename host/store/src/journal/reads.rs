@@ -186,15 +186,25 @@ impl Journal {
         if let Some(found) = self.shared().lock().overlay.credential_by_token(dialect, hash) {
             return Ok(Some(found));
         }
+        let cached: (Arc<str>, Vec<u8>) = (dialect.into(), hash.to_owned());
         for _ in 0..TOKEN_TRIES {
-            let (nothing_waits, settled) = {
-                let state = self.shared().lock();
-                (state.overlay.has_no_credentials(), state.settled)
+            let (nothing_waits, settled, epoch) = {
+                let mut state = self.shared().lock();
+                let nothing_waits = state.overlay.has_no_credentials();
+                match state.caches.tokens.get(&cached) {
+                    // Kept since the last write of any credential.
+                    Ok(found) => return Ok(found),
+                    Err(epoch) => (nothing_waits, state.settled, epoch),
+                }
             };
             let (of, key) = (dialect.to_owned(), hash.to_owned());
             let found = self.read(move |backend| backend.credential_by_token(&of, &key)).await?;
-            let (Some(found), false) = (&found, nothing_waits) else { return Ok(found) };
-            let state = self.shared().lock();
+            let Some(found) = found else { return Ok(None) };
+            let mut state = self.shared().lock();
+            if nothing_waits {
+                state.caches.tokens.keep(epoch, cached, Some(found.clone()));
+                return Ok(Some(found));
+            }
             if state.settled == settled {
                 // What waits for the disk may have revoked or replaced it.
                 let newest = state.overlay.credential(dialect, &found.account).unwrap_or_else(|| Some(found.clone()));

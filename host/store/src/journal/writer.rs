@@ -1,6 +1,6 @@
 //! The thread that commits everything appended since its last commit in one transaction.
 
-use super::{Progress, Shared};
+use super::{Progress, Shared, Sleep};
 use crate::error::StoreError;
 use crate::write::{Durability, Write};
 use std::sync::{Arc, PoisonError};
@@ -48,25 +48,33 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
+/// A commit begins when somebody waits for it, and takes along what nobody waits for; alone, that waits a moment for
+/// company. So the steps of one command share commits, and many of them one version of its record.
 fn next_job(shared: &Shared, sync_due: Option<Instant>) -> Job {
+    let linger = Duration::from_millis(shared.options.linger_ms);
     let mut state = shared.lock();
     loop {
-        if !state.pending.is_empty() {
+        let now = Instant::now();
+        let commit_due = (!state.pending.is_empty()).then(|| state.pending_since + linger);
+        if state.is_due() || commit_due.is_some_and(|due| due <= now) {
             let writes = std::mem::take(&mut state.pending);
             let durability = std::mem::replace(&mut state.pending_durability, Durability::Relaxed);
             state.committing = writes.len();
             return Job::Commit { writes, durability, upto: state.appended };
         }
-        let now = Instant::now();
-        match sync_due {
-            // What was relaxed is brought to the disk before the end, too.
-            Some(due) if due <= now || state.closing => return Job::Sync,
-            Some(due) => {
-                state = shared.work.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0;
-            }
-            None if state.closing => return Job::End,
-            None => state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+        // What was relaxed is brought to the disk before the end, too.
+        if sync_due.is_some_and(|due| due <= now || state.closing) {
+            return Job::Sync;
         }
+        if state.closing {
+            return Job::End;
+        }
+        state.sleep = Some(if commit_due.is_some() { Sleep::Lingering } else { Sleep::Idle });
+        state = match [commit_due, sync_due].into_iter().flatten().min() {
+            Some(due) => shared.work.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0,
+            None => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+        };
+        state.sleep = None;
     }
 }
 

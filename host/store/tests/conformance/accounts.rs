@@ -1,8 +1,9 @@
 //! Credentials and persistent MQTT sessions.
 
+use crate::gate::Gate;
 use crate::support::*;
 use crate::{Place, commit, journal};
-use dragoman_store::{CredentialKind, Write};
+use dragoman_store::{CredentialKind, Journal, JournalOptions, Write};
 
 pub async fn a_credential_comes_back_by_account_and_by_token(place: &impl Place) {
     let journal = journal(place);
@@ -63,6 +64,27 @@ pub async fn a_revoked_token_is_refused_at_once(place: &impl Place) {
         assert_eq!(journal.credential("globex", "app").await.unwrap(), None);
         journal.flush().await.unwrap();
     }
+}
+
+pub async fn tokens_are_read_from_memory_until_a_credential_is_written(place: &impl Place) {
+    let gate = Gate::new(place.open());
+    let journal = Journal::start(gate.clone(), JournalOptions::default()).unwrap();
+    journal.append(vec![Write::Credential(credential("app", CredentialKind::Token, b"old"))]).unwrap();
+    journal.flush().await.unwrap();
+    for _ in 0..5 {
+        assert!(journal.credential_by_token("globex", b"old").await.unwrap().is_some());
+        assert_eq!(journal.credential_by_token("initech", b"old").await.unwrap(), None);
+    }
+    assert_eq!(gate.point_reads(), 1 + 5, "what is no token is looked up each time");
+    let remove = Write::CredentialRemove { dialect: "globex".into(), account: "app".to_owned() };
+    for write in [Write::Credential(credential("app", CredentialKind::Token, b"new")), remove] {
+        journal.append(vec![write]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(journal.credential_by_token("globex", b"old").await.unwrap(), None);
+            journal.flush().await.unwrap();
+        }
+    }
+    assert_eq!(journal.credential_by_token("globex", b"new").await.unwrap(), None);
 }
 
 /// A commit may come between any two steps of a look-up, and it finds no token that was revoked before it began.

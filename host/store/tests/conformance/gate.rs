@@ -57,7 +57,7 @@ impl Gate {
         self.state.lock().unwrap().commits.clone()
     }
 
-    /// How often a profile or a document was read.
+    /// How often a profile, a document or a token was read.
     pub fn point_reads(&self) -> u64 {
         self.point_reads.load(Ordering::SeqCst)
     }
@@ -194,6 +194,7 @@ impl Backend for Gate {
         self.inner.credential(dialect, account)
     }
     fn credential_by_token(&self, dialect: &str, hash: &[u8]) -> Result<Option<CredentialRecord>, StoreError> {
+        self.point_reads.fetch_add(1, Ordering::SeqCst);
         self.inner.credential_by_token(dialect, hash)
     }
     fn credentials(&self, dialect: &str) -> Result<Vec<CredentialRecord>, StoreError> {

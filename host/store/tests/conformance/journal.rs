@@ -103,6 +103,38 @@ pub async fn one_commit_takes_what_waits(place: &impl Place) {
     assert_eq!(gate.commits(), [(1, Durability::Committed), (100, Durability::Committed)]);
 }
 
+const NEVER_MS: u64 = 3_600_000;
+
+pub async fn what_nobody_waits_for_goes_along(place: &impl Place) {
+    let (gate, journal) = gated(place, JournalOptions { linger_ms: NEVER_MS, ..JournalOptions::default() });
+    journal.append(vec![put(execution("a", "lamp"))]).unwrap();
+    let wanted = journal.append(vec![put(execution("b", "lamp"))]).unwrap();
+    soon(journal.committed(wanted)).await.unwrap();
+    assert_eq!(gate.commits(), [(2, Durability::Committed)]);
+    journal.append(vec![put(execution("c", "lamp"))]).unwrap();
+    soon(journal.close()).await.unwrap();
+    assert_eq!(gate.commits().len(), 2, "what waits for company is committed at the end");
+}
+
+pub async fn what_nobody_waits_for_is_committed_in_its_time(place: &impl Place) {
+    let (gate, journal) = gated(place, JournalOptions { linger_ms: 1, ..JournalOptions::default() });
+    for round in 1..=3 {
+        journal.append(vec![put(execution(&format!("e{round}"), "lamp"))]).unwrap();
+        let gate = gate.clone();
+        let commits = soon(tokio::task::spawn_blocking(move || gate.wait_for_commits(round))).await.unwrap();
+        assert_eq!(commits.len(), round);
+    }
+}
+
+pub async fn much_does_not_wait_for_company(place: &impl Place) {
+    let (gate, journal) = gated(place, JournalOptions { linger_ms: NEVER_MS, ..JournalOptions::default() });
+    for n in 0..1_024 {
+        journal.append(vec![put(execution(&format!("e{n}"), "lamp"))]).unwrap();
+    }
+    let commits = soon(tokio::task::spawn_blocking(move || gate.wait_for_commits(1))).await.unwrap();
+    assert_eq!(commits, [(1_024, Durability::Committed)]);
+}
+
 pub async fn past_the_bound_an_append_is_refused_and_room_comes_back(place: &impl Place) {
     let (gate, journal) = gated(place, JournalOptions { pending_max: 10, ..JournalOptions::default() });
     gate.hold();

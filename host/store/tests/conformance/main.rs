@@ -157,6 +157,7 @@ macro_rules! every_case_on {
                 only_tokens_are_found_by_hash
                 credentials_are_replaced_removed_and_listed
                 a_revoked_token_is_refused_at_once
+                tokens_are_read_from_memory_until_a_credential_is_written
                 a_revoked_token_is_refused_during_commits
                 mqtt_sessions_are_kept_replaced_and_removed
             }
@@ -171,6 +172,9 @@ macro_rules! every_case_on {
                 committed_means_in_the_backend
                 many_appenders_keep_their_order
                 one_commit_takes_what_waits
+                what_nobody_waits_for_goes_along
+                what_nobody_waits_for_is_committed_in_its_time
+                much_does_not_wait_for_company
                 past_the_bound_an_append_is_refused_and_room_comes_back
                 a_failed_commit_poisons_it
                 relaxed_writes_are_synced_soon
