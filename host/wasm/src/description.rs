@@ -35,7 +35,7 @@ pub struct Description {
     pub always_present: bool,
     /// Whether its clients may use topics that no dialect claims: `topics.unclaimed`.
     pub unclaimed_topics: bool,
-    /// Which transitions of its executions it is told: `notifications.transitions`.
+    /// Which transitions of its executions it is told: `notifications.transitions`, `notifications.intents`.
     pub transitions: Wanted,
     /// Which kinds of events it is told: `notifications.events`.
     pub events: Vec<String>,
@@ -132,7 +132,7 @@ impl Description {
                 Claim::Http(_) | Claim::Connections => {}
             }
         }
-        if !roles.notifications && (self.transitions != Wanted::None || !self.events.is_empty()) {
+        if !roles.notifications && (!self.transitions.is_none() || !self.events.is_empty()) {
             return Some(
                 "describes what it wants to be told but does not export `notifications`; export it or drop the \
                  attributes"

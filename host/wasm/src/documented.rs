@@ -1,30 +1,54 @@
 //! What the attributes of a description say, as far as the contract documents them. Others are left alone.
 
-use dragoman_core::{Attributes, Event, Stage};
+use dragoman_core::{Attributes, Event, Intent, Stage};
 
 /// Indexes of all collections together.
 const INDEXES_MAX: usize = 64;
 
 /// Which transitions of its executions a dialect is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Wanted {
-    /// None.
+pub struct Wanted {
+    events: Events,
+    /// The kinds of intents, in the contract's words; none: every kind.
+    intents: Vec<&'static str>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Events {
     #[default]
     None,
-    /// Every one.
     All,
     /// Those of these events, in the contract's words.
-    Events(Vec<String>),
+    Some(Vec<String>),
 }
 
 impl Wanted {
-    /// Whether a transition of this event is told.
-    pub fn wants(&self, event: Event) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Events(events) => events.iter().any(|wanted| wanted == event.word()),
-        }
+    /// Whether a transition of this event is told, of an execution of this intent.
+    pub fn wants(&self, intent: &Intent, event: Event) -> bool {
+        let wants_event = match &self.events {
+            Events::None => false,
+            Events::All => true,
+            Events::Some(events) => events.iter().any(|wanted| wanted == event.word()),
+        };
+        wants_event && (self.intents.is_empty() || self.intents.contains(&kind_of(intent)))
+    }
+
+    /// Whether nothing is told.
+    pub fn is_none(&self) -> bool {
+        self.events == Events::None
+    }
+}
+
+/// The kinds of intents in the contract's words.
+const INTENTS: [&str; 4] = ["invoke", "write", "read", "deliver"];
+
+fn kind_of(intent: &Intent) -> &'static str {
+    let [invoke, write, read, deliver] = INTENTS;
+    match intent {
+        Intent::Invoke(_) => invoke,
+        Intent::Write(_) => write,
+        Intent::Read(_) => read,
+        Intent::Deliver(_) => deliver,
     }
 }
 
@@ -70,17 +94,21 @@ impl Documented {
                 ("device.window", _) => return wrong("`accepted`, `sent`, `acked` or `ended`"),
                 ("topics.unclaimed", "allow") => read.unclaimed_topics = true,
                 ("topics.unclaimed", _) => return wrong("`allow`"),
-                ("notifications.transitions", "all") => read.transitions = Wanted::All,
+                ("notifications.transitions", "all") => read.transitions.events = Events::All,
                 ("notifications.transitions", event) if Event::ALL.iter().any(|known| known.word() == event) => {
-                    match &mut read.transitions {
-                        Wanted::All => {}
-                        Wanted::None => read.transitions = Wanted::Events(vec![event.to_owned()]),
-                        Wanted::Events(events) => events.push(event.to_owned()),
+                    match &mut read.transitions.events {
+                        Events::All => {}
+                        Events::Some(events) => events.push(event.to_owned()),
+                        none @ Events::None => *none = Events::Some(vec![event.to_owned()]),
                     }
                 }
                 ("notifications.transitions", _) => {
                     return wrong(&format!("`all` or one of {}", Event::ALL.map(Event::word).join(", ")));
                 }
+                ("notifications.intents", kind) => match INTENTS.iter().find(|known| **known == kind) {
+                    Some(known) => read.transitions.intents.push(known),
+                    None => return wrong(&format!("one of {}", INTENTS.join(", "))),
+                },
                 ("notifications.events", kind) if is_kind(kind) => read.events.push(kind.to_owned()),
                 ("notifications.events", _) => return wrong("a kind of event, e.g. `uplink`"),
                 _ => {}
@@ -144,12 +172,16 @@ mod tests {
         assert_eq!(all.indexes, [index("commands", "id"), index("users", "loginName")]);
         assert_eq!((all.device_window, all.always_present, all.unclaimed_topics), (Some(Stage::Acked), true, true));
         assert_eq!(all.events, ["uplink"]);
-        assert!(all.transitions.wants(Event::Ended) && !all.transitions.wants(Event::Sent));
-        assert!(!Wanted::None.wants(Event::Ended) && Wanted::All.wants(Event::Ended));
+        let read_all = Intent::Read(Vec::new());
+        assert!(all.transitions.wants(&read_all, Event::Ended) && !all.transitions.wants(&read_all, Event::Sent));
+        assert!(!Wanted::default().wants(&read_all, Event::Ended) && Wanted::default().is_none());
         let same_as_absent = [("device.presence", "session"), ("device.window", "accepted")];
         assert_eq!(read(&same_as_absent), Ok(Documented::default()));
         let every = [("notifications.transitions", "ended"), ("notifications.transitions", "all")];
-        assert_eq!(read(&every).unwrap().transitions, Wanted::All);
+        assert!(read(&every).unwrap().transitions.wants(&read_all, Event::Sent));
+        let writes = [("notifications.intents", "write"), ("notifications.transitions", "all")];
+        let writes = read(&writes).unwrap().transitions;
+        assert!(writes.wants(&Intent::Write(Vec::new()), Event::Sent) && !writes.wants(&read_all, Event::Sent));
     }
 
     #[test]
@@ -163,6 +195,7 @@ mod tests {
             ("device.window", "later"),
             ("topics.unclaimed", "deny"),
             ("notifications.transitions", "finished"),
+            ("notifications.intents", "all"),
             ("notifications.events", "Uplink"),
             ("notifications.events", ""),
         ] {

@@ -13,7 +13,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json as object};
 
 /// What the gateway is asked to tell, as attributes of the description.
-pub(crate) const WANTED: [(&str, &str); 6] = [
+pub(crate) const WANTED: [(&str, &str); 7] = [
+    // Only messages have a status that is told; a command or a property is answered to who asked.
+    ("notifications.intents", "deliver"),
     ("notifications.transitions", "queued"),
     ("notifications.transitions", "sent"),
     ("notifications.transitions", "ended"),

@@ -79,7 +79,7 @@ impl Notices {
 }
 
 fn wants_transitions(gateway: &Gateway, dialect: &str) -> bool {
-    gateway.plugin(dialect).is_some_and(|plugin| {
-        plugin.roles().notifications && plugin.description().transitions != dragoman_wasm::Wanted::None
-    })
+    gateway
+        .plugin(dialect)
+        .is_some_and(|plugin| plugin.roles().notifications && !plugin.description().transitions.is_none())
 }

@@ -4,6 +4,7 @@ use super::feed::Next;
 use super::follow::{Follow, Following};
 use super::notice::Notice;
 use crate::runtime::again::{self, AGAIN_AFTER, Failed, WAITS_MAX};
+use crate::runtime::engine::Step;
 use crate::runtime::gateway::Gateway;
 use crate::runtime::writes::{About, WriteError};
 use dragoman_core::{Execution, ExecutionId, Transition};
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 /// Lines read from the store at once. Each may carry what a device said, so not too many.
 const READ_MAX: u32 = 64;
+/// Lines that need not be told after which the cursor is written all the same.
+const UNTOLD_MAX: u64 = 4_096;
 
 /// Works a feed off until nothing waits in it, or its dialect is gone. What is left then stays behind the cursor.
 pub(super) async fn work_off(gateway: Arc<Gateway>, dialect: Arc<str>) {
@@ -89,8 +92,7 @@ async fn catch_up(gateway: &Arc<Gateway>, dialect: &Arc<str>) -> Result<(), Unto
             // Looked at first, for what comes in between is then behind it in any case.
             let newest = gateway.engine.position();
             let cursor = gateway.notices.lock().get(dialect).map_or(newest, |feed| feed.beginning(newest));
-            let write = Write::Cursor { dialect: dialect.clone(), position: cursor };
-            gateway.engine.turn(vec![crate::runtime::engine::Step::Write(write)], None).map_err(|_| Untold::Stopped)?;
+            write_cursor(gateway, dialect, cursor)?;
             cursor
         }
     };
@@ -129,10 +131,14 @@ async fn tell(gateway: &Arc<Gateway>, dialect: &Arc<str>, notice: Notice) -> Res
     if end <= told {
         return Ok(());
     }
-    let wanted = wanted(&plugin, &notice.lines);
+    let wanted = wanted(&plugin, &notice);
     if wanted.is_empty() {
-        // Nothing to say: the cursor follows with the next line that is told, and at worst a few are looked at twice.
+        // Nothing to say: the cursor on the disk follows with the next line that is told, or after some that are not. At
+        // worst as many are looked at twice.
         advance(gateway, dialect, end);
+        if end / UNTOLD_MAX != told / UNTOLD_MAX {
+            write_cursor(gateway, dialect, end)?;
+        }
         return Ok(());
     }
     let about = || About { cursor: Some(end), ..About::default() };
@@ -173,7 +179,7 @@ async fn replay(gateway: &Arc<Gateway>, dialect: &Arc<str>, follow: &Follow) -> 
         left = left.saturating_sub(u32::try_from(lines.len()).unwrap_or(u32::MAX));
         for group in grouped(lines) {
             let Some(notice) = read(gateway, dialect, group).await else { continue };
-            let wanted = wanted(&plugin, &notice.lines);
+            let wanted = wanted(&plugin, &notice);
             if !wanted.is_empty() {
                 call_for(gateway, &plugin, &notice.execution, &wanted, notice.end(), &follower).await?;
             }
@@ -262,13 +268,18 @@ fn advance(gateway: &Gateway, dialect: &Arc<str>, position: u64) {
     }
 }
 
+fn write_cursor(gateway: &Gateway, dialect: &Arc<str>, position: u64) -> Result<(), Untold> {
+    let write = Write::Cursor { dialect: dialect.clone(), position };
+    gateway.engine.turn(vec![Step::Write(write)], None).map(drop).map_err(|_| Untold::Stopped)
+}
+
 fn loaded(gateway: &Gateway, dialect: &str) -> Result<Arc<Plugin>, Untold> {
     gateway.plugin(dialect).filter(|plugin| plugin.roles().notifications).ok_or(Untold::NotLoaded)
 }
 
-fn wanted(plugin: &Plugin, lines: &[Transition]) -> Vec<Transition> {
-    let wants = &plugin.description().transitions;
-    lines.iter().filter(|line| wants.wants(line.event)).cloned().collect()
+fn wanted(plugin: &Plugin, notice: &Notice) -> Vec<Transition> {
+    let (wants, intent) = (&plugin.description().transitions, &notice.execution.intent);
+    notice.lines.iter().filter(|line| wants.wants(intent, line.event)).cloned().collect()
 }
 
 /// Lines of one execution that follow each other, and the position of the first.
