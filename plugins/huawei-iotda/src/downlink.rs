@@ -38,7 +38,7 @@ pub(crate) fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Exec
             Ok(Words::Message { to, topic, payload }) => {
                 messages.push(Outgoing {
                     to,
-                    message: message(topic, payload, mqtt_attributes(frame)),
+                    message: message(topic, payload, settings.downlink_qos, mqtt_attributes(frame)),
                     correlation: None,
                 });
             }
@@ -47,7 +47,7 @@ pub(crate) fn dispatch(gateway: &impl Gateway, device: &Device, execution: &Exec
                 let topic = kind.request(&topic_id, &request_id);
                 messages.push(Outgoing {
                     to: Audience::Session,
-                    message: message(topic, Payload::Text(text), Vec::new()),
+                    message: message(topic, Payload::Text(text), settings.downlink_qos, Vec::new()),
                     correlation: Some(Correlation { reporter: reporter.to_owned(), key: request_id }),
                 });
             }
@@ -72,7 +72,7 @@ fn mqtt_attributes(frame: &Intent) -> Attributes {
     delivery.attributes.iter().filter(|(name, _)| is_mqtt(name)).cloned().collect()
 }
 
-fn message(topic: String, payload: Payload, attributes: Attributes) -> Message {
-    // The platform's implicit subscriptions are of QoS 0; a device that subscribes itself raises it.
-    Message { topic, payload, qos: 0, retain: false, attributes }
+fn message(topic: String, payload: Payload, qos: u8, attributes: Attributes) -> Message {
+    // The platform's implicit subscriptions are of QoS 0; only a device that subscribes itself can be sent more.
+    Message { topic, payload, qos, retain: false, attributes }
 }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub timestamp_tolerance_h: u64,
     /// The service of what names none, e.g. a command of a dialect without services; none: `null` is sent.
     pub default_service_id: Option<String>,
+    /// The QoS with which devices are sent what they subscribed to themselves, 0 or 1.
+    pub downlink_qos: u8,
     /// Ends of the custom topics that products define; a message to any other goes to `sys/messages/down`.
     pub user_topics: Vec<String>,
     /// Filters of topics outside of a device's own to which devices may subscribe, so that a message with a
@@ -82,6 +84,7 @@ impl Default for Settings {
             keep_alive_max_s: 1_200,
             timestamp_tolerance_h: 1,
             default_service_id: None,
+            downlink_qos: 0,
             user_topics: Vec::new(),
             extra_topics: Vec::new(),
             push: Push::default(),
@@ -95,6 +98,9 @@ impl Settings {
     pub fn read(gateway: &impl Gateway) -> Result<Self, Error> {
         let broken = |why: &str| Error::Internal(format!("the settings of {} do not fit: {why}", crate::NAME));
         let settings: Self = json::parse_object(&gateway.settings()).map_err(|error| broken(error.text()))?;
+        if settings.downlink_qos > 1 {
+            return Err(broken("downlink-qos is neither 0 nor 1"));
+        }
         if settings.extra_topics.len() > EXTRA_TOPICS_MAX {
             return Err(broken(&format!("extra-topics has more than {EXTRA_TOPICS_MAX} filters")));
         }
@@ -115,6 +121,7 @@ pub(crate) const SCHEMA: &str = r##"{
     "keep-alive-max-s": {"type": "integer", "minimum": 0, "maximum": 65535, "default": 1200, "description": "The longest keep-alive that a device may ask for, in seconds."},
     "timestamp-tolerance-h": {"type": "integer", "minimum": 0, "default": 1, "description": "Hours by which a checked time stamp in a client id may differ from the clock."},
     "default-service-id": {"type": ["string", "null"], "default": null, "description": "The service of what names none, e.g. a command of a dialect without services."},
+    "downlink-qos": {"type": "integer", "minimum": 0, "maximum": 1, "default": 0, "description": "The QoS with which devices are sent what they subscribed to themselves; what reaches them without is of QoS 0."},
     "user-topics": {"type": "array", "items": {"type": "string"}, "default": [], "description": "Ends of the custom topics that products define; a message to any other goes to sys/messages/down."},
     "extra-topics": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 512}, "maxItems": 64, "default": [], "description": "Filters of topics outside of a device's own to which every device may subscribe; a message with a topic_full_name below them reaches those that did."},
     "push": {"type": "object", "additionalProperties": false, "default": {}, "description": "Where notifications go, by resource.", "properties": {
@@ -144,8 +151,16 @@ mod tests {
         assert_eq!(read("{}"), Ok(Settings::default()));
         assert_eq!(read(r#"{"default-service-id":"S"}"#).unwrap().default_service_id.as_deref(), Some("S"));
         assert_eq!(read(r#"{"extra-topics":["/a/+","b/#"]}"#).unwrap().extra_topics, ["/a/+", "b/#"]);
+        assert_eq!(read(r#"{"downlink-qos":1}"#).unwrap().downlink_qos, 1);
         let many = format!(r#"{{"extra-topics":[{}"a"]}}"#, r#""a","#.repeat(EXTRA_TOPICS_MAX));
-        for bad in [r#"{"extra-topics":["a/#/b"]}"#, r#"{"extra-topics":[""]}"#, r#"{"extra-topics":"a"}"#, &many] {
+        for bad in [
+            r#"{"downlink-qos":2}"#,
+            r#"{"downlink-qos":-1}"#,
+            r#"{"extra-topics":["a/#/b"]}"#,
+            r#"{"extra-topics":[""]}"#,
+            r#"{"extra-topics":"a"}"#,
+            &many,
+        ] {
             assert!(matches!(read(bad), Err(Error::Internal(text)) if text.contains("do not fit")), "{bad:.80}");
         }
         let push = read(r#"{"push":{"device.message.status":{"target":"app"}}}"#).unwrap().push.message_status.unwrap();

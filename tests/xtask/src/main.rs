@@ -1,5 +1,6 @@
-//! The repository's own commands: build the plugins, run the demonstration, run every test.
+//! The repository's own commands: build the plugins, run the demonstration, run every test, measure.
 
+mod bench;
 mod ci;
 mod demo;
 mod plugins;
@@ -35,13 +36,20 @@ enum Task {
         /// Only tests whose name contains this text.
         filter: Option<String>,
     },
+    /// Measure what a command costs, beside what people would use in place of a gateway. `--help` lists the options.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Options of the bench, e.g. `--quick --targets native-wal2,dragoman-mosquitto`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// What continuous integration runs: format, lints, every test, the demonstration.
     Ci,
 }
 
 fn main() -> ExitCode {
     match run(&Arguments::parse().task) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -49,12 +57,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: &Task) -> anyhow::Result<()> {
+fn run(task: &Task) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match task {
         Task::Demo { once } => demo::run(&workspace, *once),
         Task::Plugins => plugins::build(&workspace),
         Task::Test { filter } => test::run(&workspace, filter.as_deref()),
+        Task::Bench { options } => return bench::run(&workspace, options),
         Task::Ci => ci::run(&workspace),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

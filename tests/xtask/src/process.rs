@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,17 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
         bail!("`{line}` failed with {status}");
     }
     Ok(())
+}
+
+/// Runs a program whose exit code says more than whether it failed, and gives that code.
+pub(crate) fn exit_code(command: &mut Command) -> anyhow::Result<ExitCode> {
+    let line = line_of(command);
+    eprintln!("  $ {line}");
+    let status = command.status().with_context(|| format!("starting `{line}`"))?;
+    match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(code) => Ok(ExitCode::from(code)),
+        None => bail!("`{line}` ended with {status}"),
+    }
 }
 
 /// Runs a program to its end and gives what it printed.

@@ -49,11 +49,19 @@ pub(crate) fn has_nextest() -> bool {
     process::succeeds(Command::new("cargo").args(["nextest", "--version"]))
 }
 
-/// The Python of an environment that has what `tests/requirements.txt` pins. Made once, renewed when that file changes.
+/// The Python of the tests: an environment that has what `tests/requirements.txt` pins.
 pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let requirements = workspace.root().join("tests/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
-    let venv = workspace.venv();
+    environment("the tests", workspace.venv(), &workspace.root().join("tests/requirements.txt"))
+}
+
+/// The Python of the bench: an environment that has what `tests/load/requirements.txt` pins.
+pub(crate) fn bench_python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    environment("the bench", workspace.bench_venv(), &workspace.load().join("requirements.txt"))
+}
+
+/// Made once, renewed when the file of its requirements changes.
+fn environment(whose: &str, venv: PathBuf, requirements: &Path) -> anyhow::Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements).with_context(|| format!("reading {}", requirements.display()))?;
     let python = venv.join("bin/python");
     let installed = venv.join("requirements.installed");
     if fs::read_to_string(&installed).is_ok_and(|text| text == wanted)
@@ -61,12 +69,12 @@ pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     {
         return Ok(python);
     }
-    say(&format!("making the Python environment of the tests in {}", venv.display()));
+    say(&format!("making the Python environment of {whose} in {}", venv.display()));
     make_venv(&venv)?;
-    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements))
+    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(requirements))
         .with_context(|| {
-        format!("installing what {} names; is a Python package index reachable?", requirements.display())
-    })?;
+            format!("installing what {} names; is a Python package index reachable?", requirements.display())
+        })?;
     fs::write(&installed, wanted).with_context(|| format!("writing {}", installed.display()))?;
     Ok(python)
 }
@@ -89,6 +97,14 @@ pub(crate) fn mosquitto() -> anyhow::Result<()> {
     match Command::new("mosquitto_sub").arg("--help").output() {
         Ok(_) => Ok(()),
         Err(_) => install_packages(&["mosquitto-clients"]),
+    }
+}
+
+/// The broker, which Debian puts where not everybody's path leads.
+pub(crate) fn mosquitto_broker() -> anyhow::Result<()> {
+    match Path::new("/usr/sbin/mosquitto").exists() || Command::new("mosquitto").arg("-h").output().is_ok() {
+        true => Ok(()),
+        false => install_packages(&["mosquitto"]),
     }
 }
 

@@ -53,6 +53,26 @@ impl Workspace {
         self.target.join("venv")
     }
 
+    /// Folder of the workspace of the bench.
+    pub(crate) fn load(&self) -> PathBuf {
+        self.root.join("tests/load")
+    }
+
+    /// Where the bench keeps its results and what it installs.
+    pub(crate) fn bench_results(&self) -> PathBuf {
+        self.target.join("bench")
+    }
+
+    /// The Python environment of the bench.
+    pub(crate) fn bench_venv(&self) -> PathBuf {
+        self.target.join("bench-venv")
+    }
+
+    /// Folder of the binaries of the release profile.
+    pub(crate) fn released(&self) -> PathBuf {
+        self.target.join("release")
+    }
+
     /// A binary of the dev profile.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
@@ -62,6 +82,14 @@ impl Workspace {
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = cargo(&self.root);
         command.args(arguments);
+        command
+    }
+
+    /// A cargo command in the workspace of the bench, which shares the target directory of the repository and what is
+    /// compiled there.
+    pub(crate) fn load_cargo<'a>(&self, task: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = cargo(&self.load());
+        command.arg(task).arg("--target-dir").arg(&self.target).args(arguments);
         command
     }
 

@@ -87,6 +87,8 @@ fn commit(shared: &Shared, writes: &[Write], durability: Durability) -> Result<(
     };
     metrics::counter!("dragoman_store_commits_total", "fsync" => synced).increment(1);
     metrics::counter!("dragoman_store_writes_total").increment(writes.len() as u64);
+    let lines = writes.iter().map(|write| if let Write::Transitions { lines, .. } = write { lines.len() } else { 0 });
+    metrics::counter!("dragoman_store_history_lines_total").increment(lines.sum::<usize>() as u64);
     metrics::histogram!("dragoman_store_commit_writes").record(writes.len() as f64);
     metrics::histogram!("dragoman_store_commit_seconds", "fsync" => synced).record(started.elapsed().as_secs_f64());
     Ok(())

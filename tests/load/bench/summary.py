@@ -1,0 +1,71 @@
+"""What the rounds of one row come to: the median of each figure, and its span."""
+
+import dataclasses
+import statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """What is measured: a target at one QoS, with so many callers, in a closed loop or at a rate."""
+
+    target: str
+    qos: int
+    callers: int
+    rate: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """Medians over the rounds. Times in milliseconds, processor time in microseconds a command, memory in MiB. What a
+    target does not have is None."""
+
+    key: Key
+    rounds: int
+    per_s: float
+    per_s_span: tuple[float, float]
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    cpu_us: float | None
+    cpu_us_span: tuple[float, float] | None
+    rss_mib: float | None
+    plugin_calls: float | None
+    history_lines: float | None
+    fdatasync_p50_ms: float
+    wrong: int
+
+
+def of(rows: list[dict]) -> dict[Key, Line]:
+    """One line for each key, in the order in which they were first measured."""
+    grouped: dict[Key, list[dict]] = {}
+    for row in rows:
+        grouped.setdefault(Key(row["target"], row["qos"], row["conns"], row["rate"]), []).append(row)
+    return {key: _line(key, group) for key, group in grouped.items()}
+
+
+def _line(key: Key, group: list[dict]) -> Line:
+    per_s = [row["per_s"] for row in group]
+    cpu = [row["cpu_us_per_command"].get("gateway") for row in group]
+    cpu_us = _median(cpu)
+    rss_kib = _median([row["rss_kib"].get("gateway") for row in group])
+    return Line(
+        key=key,
+        rounds=len(group),
+        per_s=statistics.median(per_s),
+        per_s_span=(min(per_s), max(per_s)),
+        p50_ms=statistics.median(row["us"]["p50"] for row in group) / 1000,
+        p99_ms=statistics.median(row["us"]["p99"] for row in group) / 1000,
+        p999_ms=statistics.median(row["us"]["p999"] for row in group) / 1000,
+        cpu_us=cpu_us,
+        cpu_us_span=None if cpu_us is None else (min(cpu), max(cpu)),
+        rss_mib=None if rss_kib is None else rss_kib / 1024,
+        plugin_calls=_median([row.get("plugin_calls") for row in group]),
+        history_lines=_median([row.get("history_lines") for row in group]),
+        fdatasync_p50_ms=statistics.median(row["fdatasync_p50_ms"] for row in group),
+        wrong=sum(row["wrong"] for row in group),
+    )
+
+
+def _median(values: list[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return statistics.median(present) if present else None
