@@ -17,13 +17,17 @@ def main() -> int:
     asked = options.parse(sys.argv[1:])
     asked.out.mkdir(parents=True, exist_ok=True)
     facts = machine.facts()
-    rows = run.run(asked)
-    lines = summary.of(rows)
-    found = bars.bars(lines)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     raw = asked.out / f"{stamp}.json"
-    raw.write_text(json.dumps({"command": asked.command, "machine": facts, "rows": rows}, indent=1))
-    text = report.document(lines, found, facts, asked)
+    rows: list[dict] = []
+    try:
+        run.run(asked, rows)
+    finally:
+        raw.write_text(json.dumps({"command": asked.command, "machine": facts, "rows": rows}, indent=1))
+    lines = summary.of(rows)
+    found = bars.bars(lines)
+    faults = bars.faults(lines)
+    text = report.document(lines, found, faults, facts, asked)
     (asked.out / f"{stamp}.md").write_text(text)
     print(report.rows(lines))
     if found:
@@ -32,14 +36,13 @@ def main() -> int:
         print_counted(rows)
     print(f"raw results: {raw}")
 
-    faults = bars.faults(lines)
+    if asked.docs is not None:
+        (asked.docs / "bench.md").write_text(text)
+        plot.write(lines, asked.docs / "bench.svg")
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
         return 1
-    if asked.docs is not None:
-        (asked.docs / "bench.md").write_text(text)
-        plot.write(lines, asked.docs / "bench.svg")
     missed = [bar for bar in found if not bar.met]
     for bar in missed:
         print(f"not met: {bar.what}: {bar.reached:.2f}, bound {bar.bound:g}", file=sys.stderr)

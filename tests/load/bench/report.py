@@ -60,8 +60,13 @@ def _figure(value: float, unit: str) -> str:
     return f"{value:.2f} {unit}" if unit == "ms" else f"{value:.0f} {unit}"
 
 
-def document(lines: dict[Key, Line], found: list[Bar], facts: dict[str, str], options: Options) -> str:
-    """docs/bench.md."""
+def document(
+    lines: dict[Key, Line], found: list[Bar], faults: list[str], facts: dict[str, str], options: Options
+) -> str:
+    """docs/bench.md. What is wrong with the figures stands before them."""
+    warning = "".join(f"- {fault}\n" for fault in faults)
+    if warning:
+        warning = f"**The bench failed:**\n\n{warning}\n"
     about = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     day = time.strftime("%Y-%m-%d", time.gmtime())
     loops = "a closed loop" + (" and an open one at fixed rates" if options.rates else "")
@@ -74,7 +79,7 @@ connection of its own, answering at once; {loops}. Gateway, broker, devices and 
 figure is the median of {options.rounds} interleaved rounds of {options.seconds:g} s, the span its smallest and largest.
 Gateway CPU and RSS are those of the gateway's process alone, which for `dragoman-embedded` is the broker, too.
 
-| | |
+{warning}| | |
 |---|---|
 | date | {day} |
 {about}

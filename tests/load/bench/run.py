@@ -18,9 +18,8 @@ PLUGIN_CALLS = "dragoman_plugin_calls_total"
 HISTORY_LINES = "dragoman_store_history_lines_total"
 
 
-def run(options: Options) -> list[dict]:
-    """Every row of every round, in the order in which they were measured."""
-    rows = []
+def run(options: Options, rows: list[dict]):
+    """Adds every row of every round, in the order in which they were measured. What was added stays when it fails."""
     with Processes(options.boost) as processes, tempfile.TemporaryDirectory(prefix="run-", dir=options.out) as folder:
         folder = pathlib.Path(folder)
         broker, port = mosquitto.start(folder, processes)
@@ -39,7 +38,6 @@ def run(options: Options) -> list[dict]:
                             row["fdatasync_p50_ms"] = synced_ms
                             rows.append(row)
                 processes.stop(devices)
-    return rows
 
 
 class Bench:

@@ -116,5 +116,12 @@ pub(crate) fn metadata(folder: &Path) -> anyhow::Result<Value> {
 fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder);
+    // What `cargo xtask` is given about the xtask itself. Build scripts that look at these would run again, and all that
+    // depends on them, whenever somebody builds once with and once without it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(&name);
+        }
+    }
     command
 }
