@@ -39,7 +39,8 @@ enum Task {
     /// Measure what a command costs, beside what people would use in place of a gateway. `--help` lists the options.
     #[command(disable_help_flag = true)]
     Bench {
-        /// Options of the bench, e.g. `--quick --targets native-wal2,dragoman-mosquitto`.
+        /// Options of the bench, e.g. `--quick --targets native-wal2,dragoman-mosquitto`; or `plugin-call`: what a call of a
+        /// plugin costs, beside the same translation compiled natively.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },

@@ -51,16 +51,16 @@ pub(crate) fn has_nextest() -> bool {
 
 /// The Python of the tests: an environment that has what `tests/requirements.txt` pins.
 pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    environment("the tests", workspace.venv(), &workspace.root().join("tests/requirements.txt"))
+    environment("the tests", &workspace.venv(), &workspace.root().join("tests/requirements.txt"))
 }
 
 /// The Python of the bench: an environment that has what `tests/load/requirements.txt` pins.
 pub(crate) fn bench_python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    environment("the bench", workspace.bench_venv(), &workspace.load().join("requirements.txt"))
+    environment("the bench", &workspace.bench_venv(), &workspace.load().join("requirements.txt"))
 }
 
 /// Made once, renewed when the file of its requirements changes.
-fn environment(whose: &str, venv: PathBuf, requirements: &Path) -> anyhow::Result<PathBuf> {
+fn environment(whose: &str, venv: &Path, requirements: &Path) -> anyhow::Result<PathBuf> {
     let wanted = fs::read_to_string(requirements).with_context(|| format!("reading {}", requirements.display()))?;
     let python = venv.join("bin/python");
     let installed = venv.join("requirements.installed");
@@ -70,7 +70,7 @@ fn environment(whose: &str, venv: PathBuf, requirements: &Path) -> anyhow::Resul
         return Ok(python);
     }
     say(&format!("making the Python environment of {whose} in {}", venv.display()));
-    make_venv(&venv)?;
+    make_venv(venv)?;
     process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(requirements))
         .with_context(|| {
             format!("installing what {} names; is a Python package index reachable?", requirements.display())

@@ -1,5 +1,7 @@
 //! The bench of `tests/load`: everything is built in release, what the peers need is installed, and it is run.
 
+mod plugin_call;
+
 use crate::process::{self, say};
 use crate::workspace::Workspace;
 use crate::{plugins, tools};
@@ -11,9 +13,15 @@ use std::process::{Command, ExitCode};
 /// What npm is told to install, and the programs that need it.
 const PEERS: [&str; 5] = ["package.json", "package-lock.json", "make-flow.js", "node-diy.js", "settings.js"];
 
+/// The first of the options that means another bench: that of the call of a plugin.
+const PLUGIN_CALL: &str = "plugin-call";
+
 /// Runs the bench with these options. Its exit code is the bench's: 1 where the figures do not count, 2 where a bar is
 /// not met.
 pub(crate) fn run(workspace: &Workspace, options: &[String]) -> anyhow::Result<ExitCode> {
+    if let Some((_, rest)) = options.split_first().filter(|(first, _)| *first == PLUGIN_CALL) {
+        return plugin_call::run(workspace, rest);
+    }
     plugins::build(workspace)?;
     say("building the gateway and the native programs of the bench in release (the first time takes many minutes)");
     process::run(&mut workspace.cargo(["build", "--release", "--package", "dragoman"]))?;
