@@ -1,6 +1,7 @@
 //! One transaction for many writes.
 
 use super::failure::{Problem, int};
+use super::rows::Rows;
 use super::{accounts, devices, documents, executions, history, indexes, numbers, outbox, requests};
 use crate::write::{Durability, Write};
 use dragoman_core::{Execution, ExecutionId};
@@ -14,15 +15,13 @@ pub(super) struct Writer {
     waits_for: Durability,
     /// Whether there are commits that the disk may not have.
     unsynced: bool,
+    rows: Rows,
 }
-
-/// Rows of the executions that this commit met, by id; none: not known.
-pub(super) type Rows = HashMap<ExecutionId, Option<i64>>;
 
 impl Writer {
     /// Takes over a connection that waits for the disk on commit.
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, waits_for: Durability::Committed, unsynced: false }
+        Self { connection, waits_for: Durability::Committed, unsynced: false, rows: Rows::new() }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -35,19 +34,27 @@ impl Writer {
             return Ok(());
         }
         self.wait_for(durability)?;
+        let written = self.write(writes);
+        if written.is_err() {
+            self.rows.clear();
+        }
+        self.unsynced = durability == Durability::Relaxed;
+        written
+    }
+
+    fn write(&mut self, writes: &[Write]) -> Result<(), Problem> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if writes.is_empty() {
             // SQLite syncs its log with a commit that writes, and the whole log at that.
             transaction.execute("UPDATE synced SET count = count + 1", [])?;
         }
-        apply(&transaction, writes)?;
-        transaction.commit()?;
-        self.unsynced = durability == Durability::Relaxed;
-        Ok(())
+        apply(&transaction, &mut self.rows, writes)?;
+        Ok(transaction.commit()?)
     }
 
     /// Forgets ended executions. Not waited for: what comes back after a power loss is forgotten again.
     pub(super) fn prune(&mut self, ended_before_ms: u64, limit: u32) -> Result<u64, Problem> {
+        self.rows.clear();
         let pruned = self
             .connection
             .prepare_cached(
@@ -87,18 +94,16 @@ impl Writer {
     }
 }
 
-fn apply(transaction: &Transaction<'_>, writes: &[Write]) -> Result<(), Problem> {
-    let mut rows = Rows::new();
+fn apply(transaction: &Transaction<'_>, rows: &mut Rows, writes: &[Write]) -> Result<(), Problem> {
     // Executions first: lines of a history hang below them, and of several versions the last is enough.
     for execution in newest_versions(writes) {
-        let row = executions::put(transaction, execution)?;
-        rows.insert(execution.id.clone(), Some(row));
+        executions::put(transaction, rows, execution)?;
     }
     for write in writes {
         match write {
             Write::Execution(_) => {}
             Write::Transitions { id, position, lines } => {
-                history::put(transaction, &mut rows, id, *position, lines)?;
+                history::put(transaction, rows, id, *position, lines)?;
             }
             Write::OutboxPut(row) => outbox::put(transaction, row)?,
             Write::OutboxRemove(seq) => outbox::remove(transaction, *seq)?,

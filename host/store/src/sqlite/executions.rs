@@ -1,26 +1,28 @@
 //! Executions, their labels and correlations.
 
 use super::failure::{Problem, int};
+use super::rows::Rows;
 use crate::record::{self, ExecutionBody, state_word};
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-/// Writes the record as it stands. Tells its row.
-pub(super) fn put(db: &Connection, execution: &Execution) -> Result<i64, Problem> {
+/// Writes the record as it stands.
+pub(super) fn put(db: &Connection, rows: &mut Rows, execution: &Execution) -> Result<(), Problem> {
     let body = record::write("execution", execution.id.as_str(), &ExecutionBody::from(execution))?;
-    let row = match update(db, execution, &body)? {
+    let row = match rows.find(db, &execution.id)? {
         Some(row) => {
+            update(db, row, execution, &body)?;
             put_changed_labels(db, row, execution)?;
             row
         }
         None => {
             let row = insert(db, execution, &body)?;
+            rows.keep(&execution.id, row);
             put_labels(db, row, execution, &[])?;
             row
         }
     };
-    put_correlations(db, row, execution)?;
-    Ok(row)
+    put_correlations(db, row, execution)
 }
 
 /// When it ended, if and only if its state is final.
@@ -28,29 +30,25 @@ fn ended_ms(execution: &Execution) -> Option<i64> {
     execution.state.is_final().then(|| int(execution.ended_ms.unwrap_or(execution.updated_ms)))
 }
 
-fn update(db: &Connection, execution: &Execution, body: &str) -> Result<Option<i64>, Problem> {
-    let row = db
-        .prepare_cached(
-            "UPDATE execution SET state = :state, version = :version, owner = :owner, lease_until_ms = :lease,
-                updated_ms = :updated, deadline_ms = :deadline, ended_ms = :ended, body = :body
-             WHERE id = :id RETURNING row",
-        )?
-        .query_row(
-            named_params! {
-                ":id": execution.id.as_str(),
-                ":state": state_word(execution.state),
-                ":version": int(execution.version),
-                ":owner": &*execution.owner.node,
-                ":lease": int(execution.owner.lease_until_ms),
-                ":updated": int(execution.updated_ms),
-                ":deadline": int(execution.deadline_ms),
-                ":ended": ended_ms(execution),
-                ":body": body,
-            },
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(row)
+/// By row and without RETURNING, for which SQLite would keep a copy of each page it touches.
+fn update(db: &Connection, row: i64, execution: &Execution, body: &str) -> Result<(), Problem> {
+    db.prepare_cached(
+        "UPDATE execution SET state = :state, version = :version, owner = :owner, lease_until_ms = :lease,
+            updated_ms = :updated, deadline_ms = :deadline, ended_ms = :ended, body = :body
+         WHERE row = :row",
+    )?
+    .execute(named_params! {
+        ":row": row,
+        ":state": state_word(execution.state),
+        ":version": int(execution.version),
+        ":owner": &*execution.owner.node,
+        ":lease": int(execution.owner.lease_until_ms),
+        ":updated": int(execution.updated_ms),
+        ":deadline": int(execution.deadline_ms),
+        ":ended": ended_ms(execution),
+        ":body": body,
+    })?;
+    Ok(())
 }
 
 fn insert(db: &Connection, execution: &Execution, body: &str) -> Result<i64, Problem> {

@@ -1,13 +1,13 @@
 //! Lines of histories, by execution and by position.
 
-use super::commit::Rows;
 use super::failure::{Problem, int};
+use super::rows::Rows;
 use crate::error::StoreError;
 use crate::record::{self, TransitionBody};
 use crate::selection::{PAGE_MAX, Position, TransitionQuery};
 use dragoman_core::{ExecutionId, Transition};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params_from_iter};
+use rusqlite::{Connection, Row, named_params, params_from_iter};
 
 /// Up to so many executions of one label, their lines are found by the label and put in order; with more, the lines of
 /// the origin are gone through in their own order.
@@ -21,15 +21,7 @@ pub(super) fn put(
     position: u64,
     lines: &[Transition],
 ) -> Result<(), Problem> {
-    let row = match rows.get(id) {
-        Some(row) => *row,
-        None => {
-            let row = row_of(db, id)?;
-            rows.insert(id.clone(), row);
-            row
-        }
-    };
-    let Some(row) = row else { return Ok(()) };
+    let Some(row) = rows.find(db, id)? else { return Ok(()) };
     let mut put = db.prepare_cached(
         "INSERT INTO transition (position, execution, seq, origin, at_ms, latest_ms, body)
          VALUES (:position, :row, :seq, (SELECT origin FROM execution WHERE row = :row), :at,
@@ -53,11 +45,6 @@ pub(super) fn put(
         })?;
     }
     Ok(())
-}
-
-fn row_of(db: &Connection, id: &ExecutionId) -> Result<Option<i64>, Problem> {
-    let mut find = db.prepare_cached("SELECT row FROM execution WHERE id = ?1")?;
-    Ok(find.query_row([id.as_str()], |row| row.get(0)).optional()?)
 }
 
 /// The lines of one execution, in order.

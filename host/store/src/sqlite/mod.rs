@@ -18,6 +18,7 @@ mod options;
 mod outbox;
 mod readers;
 mod requests;
+mod rows;
 mod selection;
 
 pub use options::SqliteOptions;
