@@ -33,7 +33,7 @@ def start(name: str, place: Place, options: Options, processes: Processes) -> Se
 def _native(name: str, port: int, place: Place, options: Options) -> list:
     command = [options.binaries / "native-baseline", "--port", place.broker_port, "--http", port, "--qos", place.qos]
     if DURABLE_RECORDS[name]:
-        command += ["--wal", place.folder / "wal.log", "--syncs", DURABLE_RECORDS[name]]
+        command += ["--wal", place.folder / "commands.wal", "--syncs", DURABLE_RECORDS[name]]
     return command
 
 

@@ -14,6 +14,8 @@ from bench.targets import MQTT_ONLY, OURS, Place, Serving
 
 # Beyond what it measures, a load generator may wait this long for the calls that are under way.
 PATIENCE_S = 60
+# Of a target's log, what is shown when an answer was wrong.
+LOG_BYTES_SHOWN = 4096
 PLUGIN_CALLS = "dragoman_plugin_calls_total"
 HISTORY_LINES = "dragoman_store_history_lines_total"
 
@@ -71,11 +73,19 @@ class Bench:
         for callers, rate in self._plan():
             row = self._measure(serving, pids, callers, rate)
             say(row)
+            if row["wrong"]:
+                self._say_log()
             yield row
         if devices is not self._devices:
             self._processes.stop(devices)
         if serving.process is not None:
             self._processes.stop(serving.process)
+
+    def _say_log(self):
+        """Shows the end of what the target wrote about itself."""
+        for log in self._place.folder.glob("*.log"):
+            for line in log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace").splitlines()[1:]:
+                print(f"    {log.name}: {line}", file=sys.stderr)
 
     def _plan(self):
         closed = [(callers, None) for callers in self._options.callers]

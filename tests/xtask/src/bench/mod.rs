@@ -22,6 +22,10 @@ pub(crate) fn run(workspace: &Workspace, options: &[String]) -> anyhow::Result<E
     if let Some((_, rest)) = options.split_first().filter(|(first, _)| *first == PLUGIN_CALL) {
         return plugin_call::run(workspace, rest);
     }
+    if options.iter().any(|option| option == "--help" || option == "-h") {
+        let mut help = Command::new("python3");
+        return process::exit_code(help.current_dir(workspace.load()).args(["-B", "-m", "bench", "--help"]));
+    }
     plugins::build(workspace)?;
     say("building the gateway and the native programs of the bench in release (the first time takes many minutes)");
     process::run(&mut workspace.cargo(["build", "--release", "--package", "dragoman"]))?;
@@ -36,8 +40,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[String]) -> anyhow::Result<E
     let mut command = Command::new(python);
     command
         .current_dir(workspace.load())
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .args(["-m", "bench"])
+        .args(["-B", "-m", "bench"])
         .arg("--binaries")
         .arg(workspace.released())
         .arg("--plugins")

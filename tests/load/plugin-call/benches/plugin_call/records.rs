@@ -68,7 +68,7 @@ pub(crate) fn device() -> DeviceView {
 pub(crate) fn session() -> Session {
     Session {
         id: SessionId::new("session-1"),
-        listener: "mqtt".to_owned(),
+        listener: "mqtt".into(),
         client_id: PLATFORM_ID.to_owned(),
         username: Some(PLATFORM_ID.to_owned()),
         dialect: Some(NAME.into()),
