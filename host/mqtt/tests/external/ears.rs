@@ -1,6 +1,6 @@
 //! The daemon's side of what comes in, held in the test's hand.
 
-use crate::fake::{A_WHILE, Fake, SOON};
+use crate::fake::{Fake, SOON};
 use async_trait::async_trait;
 use dragoman_core::Message;
 use dragoman_mqtt::{ExternalConnection, ExternalEvents, ExternalOptions, Heard};
@@ -47,10 +47,6 @@ pub struct Ears(mpsc::UnboundedReceiver<Said>);
 impl Ears {
     pub async fn hear(&mut self) -> Said {
         timeout(SOON, self.0.recv()).await.expect("a message comes").unwrap()
-    }
-
-    pub async fn nothing(&mut self) -> bool {
-        timeout(A_WHILE, self.0.recv()).await.is_err()
     }
 }
 

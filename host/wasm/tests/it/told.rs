@@ -4,11 +4,11 @@ use crate::guests;
 use crate::host::{device, execution};
 use crate::world::{NOW_MS, message, open, patient, session, world};
 use dragoman_core::{
-    Delivery, DeviceId, Event, ExecutionId, Payload, Reason, SessionId, Stage, State, Subscription, Transition,
+    Delivery, DeviceId, Event, ExecutionId, Intent, Payload, Reason, SessionId, Stage, State, Subscription, Transition,
 };
 use dragoman_wasm::{
     CallError, Decoded, DeviceEvent, Direction, Fault, Follower, GuestError, PluginOptions, PluginWrite, Settlement,
-    SubscriptionVerdict, Wait, Wanted,
+    SubscriptionVerdict, Wait,
 };
 use std::sync::Arc;
 
@@ -114,7 +114,11 @@ async fn a_description_says_what_is_wanted() {
     let world = world(patient(), PluginOptions::default()).await;
     let description = world.plugin.description();
     assert_eq!(description.indexes, [("things".to_owned(), "kind".to_owned())]);
-    assert_eq!((&description.transitions, description.events.as_slice()), (&Wanted::All, &["uplink".to_owned()][..]));
+    let any = Intent::Read(Vec::new());
+    assert!(
+        [Event::Queued, Event::Sent, Event::Ended].into_iter().all(|event| description.transitions.wants(&any, event))
+    );
+    assert_eq!(description.events, ["uplink".to_owned()]);
     assert_eq!(
         (description.device_window, description.always_present, description.unclaimed_topics),
         (None, false, false)
