@@ -19,7 +19,8 @@ def write(lines: dict[Key, Line], file: pathlib.Path):
     matplotlib.rcParams["svg.hashsalt"] = "dragoman"
     closed = {key: line for key, line in lines.items() if key.rate is None}
     panels = sorted({key.qos for key in closed}, reverse=True)
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(7 * len(panels), 5.5), sharey=True, squeeze=False)
+    size = (2.5 + 5 * len(panels), 5)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axis, qos in zip(axes[0], panels, strict=True):
         for color, name in enumerate(ALL):
             points = sorted(
@@ -44,6 +45,6 @@ def write(lines: dict[Key, Line], file: pathlib.Path):
         axis.set_xlabel("callers at once")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("commands a second")
-    axes[0][0].legend(fontsize=8)
-    figure.tight_layout()
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
     figure.savefig(file, format="svg", metadata={"Date": None})

@@ -20,6 +20,10 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
 
     say("running the plugins' tests");
     process::run(workspace.plugin_cargo("test", ["--workspace"]).args(filter))?;
+    if filter.is_none() {
+        say("running the tests of the bench");
+        process::run(Command::new(&python).current_dir(workspace.load()).args(["-B", "-m", "unittest", "--quiet"]))?;
+    }
     say("running the examples in the documentation");
     process::run(workspace.cargo(["test", "--quiet", "--workspace", "--doc"]).args(filter))?;
 
