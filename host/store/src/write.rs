@@ -82,7 +82,8 @@ pub enum Write {
 /// How much a commit promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Durability {
-    /// With the operating system: a killed process forgets nothing, a power loss may forget the last second.
+    /// With the operating system: a killed process forgets nothing that was waited for, a power loss may
+    /// forget the last second.
     Relaxed,
     /// On the disk.
     Committed,

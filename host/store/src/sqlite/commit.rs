@@ -34,12 +34,15 @@ impl Writer {
             return Ok(());
         }
         self.wait_for(durability)?;
-        let written = self.write(writes);
-        if written.is_err() {
-            self.rows.clear();
+        match self.write(writes) {
+            // What was committed before and not waited for is on the disk with this, or not, as it was.
+            Ok(()) => self.unsynced = durability == Durability::Relaxed,
+            Err(problem) => {
+                self.rows.clear();
+                return Err(problem);
+            }
         }
-        self.unsynced = durability == Durability::Relaxed;
-        written
+        Ok(())
     }
 
     fn write(&mut self, writes: &[Write]) -> Result<(), Problem> {
@@ -144,4 +147,46 @@ fn newest_versions(writes: &[Write]) -> Vec<&Execution> {
         }
     }
     newest
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::backend::Backend;
+    use crate::registry::DeviceRecord;
+    use crate::sqlite::{SqliteBackend, SqliteOptions};
+    use crate::write::{Durability, Write};
+    use dragoman_core::DeviceId;
+
+    fn device(id: &str) -> Write {
+        Write::Device(DeviceRecord {
+            id: DeviceId::new(id),
+            dialect: "globex".into(),
+            handler: None,
+            parent: None,
+            aliases: vec![("n".into(), "1".into())],
+            labels: Vec::new(),
+            disabled: false,
+            created_ms: 1,
+            updated_ms: 1,
+        })
+    }
+
+    #[test]
+    fn what_was_not_waited_for_is_brought_to_the_disk_though_another_commit_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = SqliteBackend::open(folder.path().join("store.db"), &SqliteOptions::default()).unwrap();
+        backend.commit(&[device("lamp")], Durability::Relaxed).unwrap();
+        backend.commit(&[device("door")], Durability::Committed).unwrap_err();
+        let syncs = || -> i64 {
+            let writer = backend.writer();
+            writer.connection().query_row("SELECT coalesce(sum(count), 0) FROM synced", [], |row| row.get(0)).unwrap()
+        };
+        let before = syncs();
+        for _ in 0..2 {
+            backend.commit(&[], Durability::Committed).unwrap();
+        }
+        assert_eq!(syncs() - before, 1, "once: then nothing is left that the disk may not have");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::failure::{Problem, int};
 use super::rows::Rows;
+use crate::error::StoreError;
 use crate::record::{self, ExecutionBody, state_word};
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -32,23 +33,32 @@ fn ended_ms(execution: &Execution) -> Option<i64> {
 
 /// By row and without RETURNING, for which SQLite would keep a copy of each page it touches.
 fn update(db: &Connection, row: i64, execution: &Execution, body: &str) -> Result<(), Problem> {
-    db.prepare_cached(
-        "UPDATE execution SET state = :state, version = :version, owner = :owner, lease_until_ms = :lease,
+    let changed = db
+        .prepare_cached(
+            "UPDATE execution SET state = :state, version = :version, owner = :owner, lease_until_ms = :lease,
             updated_ms = :updated, deadline_ms = :deadline, ended_ms = :ended, body = :body
          WHERE row = :row",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":state": state_word(execution.state),
-        ":version": int(execution.version),
-        ":owner": &*execution.owner.node,
-        ":lease": int(execution.owner.lease_until_ms),
-        ":updated": int(execution.updated_ms),
-        ":deadline": int(execution.deadline_ms),
-        ":ended": ended_ms(execution),
-        ":body": body,
-    })?;
-    Ok(())
+        )?
+        .execute(named_params! {
+            ":row": row,
+            ":state": state_word(execution.state),
+            ":version": int(execution.version),
+            ":owner": &*execution.owner.node,
+            ":lease": int(execution.owner.lease_until_ms),
+            ":updated": int(execution.updated_ms),
+            ":deadline": int(execution.deadline_ms),
+            ":ended": ended_ms(execution),
+            ":body": body,
+        })?;
+    match changed {
+        1 => Ok(()),
+        _ => Err(StoreError::Unwritable {
+            what: "execution",
+            key: execution.id.to_string(),
+            detail: format!("its row {row} is gone"),
+        }
+        .into()),
+    }
 }
 
 fn insert(db: &Connection, execution: &Execution, body: &str) -> Result<i64, Problem> {

@@ -26,8 +26,9 @@ pub trait Place: Default {
 }
 
 /// A journal over a fresh backend.
+/// Commits as soon as there is something, so that as many commits as possible fall between what a test does.
 pub fn journal(place: &impl Place) -> Journal {
-    Journal::start(place.open(), JournalOptions::default()).unwrap()
+    Journal::start(place.open(), JournalOptions { linger_ms: 0, ..JournalOptions::default() }).unwrap()
 }
 
 /// Commits past the journal.
