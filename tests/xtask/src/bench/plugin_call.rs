@@ -86,7 +86,7 @@ fn document(table: &str) -> anyhow::Result<String> {
          | | |\n|---|---|\n| date | {} |\n| processor | {} |\n| rustc | {} |\n\n{table}",
         date.trim(),
         model.trim_start_matches([' ', '\t', ':']),
-        rustc.trim(),
+        rustc.trim().trim_start_matches("rustc "),
     ))
 }
 
