@@ -43,6 +43,10 @@ impl Machine {
             }
             // The device did it, whether or not that attempt was thought lost and repeated.
             Report::Ended(outcome) if attempt >= record.step_attempt && !answered => {
+                // The answer came before the broker's own word, which finds nobody any more where this is the end.
+                if newest && record.phase == Phase::HandingOver && !record.told.sent && !record.handled {
+                    self.note_sent(now_ms, &id);
+                }
                 self.book.amend(&id, |record| record.told.heard = true);
                 self.answer_step(now_ms, &id, outcome, attributes, effects);
             }

@@ -97,20 +97,26 @@ impl Reference {
     fn accepted(&mut self, i: usize, receipts: u32) {
         let item = &mut self.items[i];
         item.missing = receipts.saturating_sub(item.early);
+        let acked_now = receipts > 0 && item.missing == 0 && !item.acked;
+        self.with_a_broker(i);
+        let item = &mut self.items[i];
+        if item.doing == Doing::HandingOver {
+            item.doing = Doing::AwaitingReply;
+        }
+        if acked_now {
+            self.acked(i);
+        }
+        self.enough(i);
+    }
+
+    fn with_a_broker(&mut self, i: usize) {
+        let item = &mut self.items[i];
         item.sent = true;
         item.ever_sent = true;
         item.state = item.state.max(State::Sent);
         item.shuts_window &= item.wish.options.window > Stage::Sent;
         item.shuts_device &= item.wish.options.device_window > Stage::Sent;
-        if item.doing == Doing::HandingOver {
-            item.doing = Doing::AwaitingReply;
-        }
-        let acked_now = receipts > 0 && item.missing == 0 && !item.acked;
         self.line(i, Event::Sent, None);
-        if acked_now {
-            self.acked(i);
-        }
-        self.enough(i);
     }
 
     fn acked(&mut self, i: usize) {
@@ -235,7 +241,10 @@ impl Reference {
                 self.enough(i);
             }
             Report::Ended(outcome) if attempt >= item.step && item.doing != Doing::Resuming => {
-                item.heard = true;
+                if attempt == item.attempt && item.doing == Doing::HandingOver && !item.in_step() {
+                    self.with_a_broker(i);
+                }
+                self.items[i].heard = true;
                 self.answered(i, outcome);
             }
             Report::Acked(_) if newest_out && item.acked => return STALE,
