@@ -5,7 +5,9 @@ import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import subprocess
+import sys
 import threading
 import urllib.request
 
@@ -43,6 +45,18 @@ def start(name: str, place: Place, options: Options, processes: Processes) -> Se
         counters=operator.counters,
         own_broker=(int(ready["mqtt"].rsplit(":", 1)[1]), DEVICE_SECRET) if embedded else None,
     )
+
+
+def history_rows(place: Place) -> int:
+    """How many rows of history are in the store. The gateway must have ended, so that nothing is under way."""
+    database = (place.folder / "data/dragoman.sqlite").resolve()
+    store = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
+    try:
+        return store.execute("SELECT count(*) FROM transition").fetchone()[0]
+    except sqlite3.Error as error:
+        raise BenchError(f"the history in {database} cannot be counted: {error}") from error
+    finally:
+        store.close()
 
 
 def _configuration(place: Place, durability: str, embedded: bool) -> str:
@@ -83,7 +97,12 @@ def _ready(process: subprocess.Popen, log: pathlib.Path) -> dict[str, str]:
 
     def read():
         for line in process.stdout:
-            event = json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:
+                # No event, but whoever watches may know what it means; the reading must go on.
+                print(f"the gateway printed: {line!r}", file=sys.stderr)
+                continue
             if event.get("event") == "ready":
                 found.append(event)
                 told.set()

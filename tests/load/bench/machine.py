@@ -8,7 +8,7 @@ import subprocess
 import time
 
 # Appends of the probe, each as large as a small record.
-SYNCS = 100
+SYNCS = 50
 RECORD_BYTES = 512
 
 

@@ -1,11 +1,15 @@
 """The broker that everybody shares, and the devices."""
 
 import pathlib
+import select
 import subprocess
 
 from bench import machine
 from bench.options import Options
 from bench.processes import BenchError, Processes, free_port, until_listening
+
+# How long the devices may take to connect and subscribe.
+SUBSCRIBED_WITHIN_S = 60
 
 # Its defaults but for: loopback, TCP_NODELAY (without it every QoS 1 hop waits 40 ms for a delayed acknowledgement), and
 # no bound on what is under way, which would be measured in place of the gateways. That is 65 535 and not 0, with which
@@ -41,6 +45,8 @@ def start_devices(
         command += ["--secret", secret]
     process = processes.start(command, stdout=subprocess.PIPE)
     # It prints one line, when the last device is subscribed.
+    if not select.select([process.stdout], [], [], SUBSCRIBED_WITHIN_S)[0]:
+        raise BenchError(f"not all devices were subscribed within {SUBSCRIBED_WITHIN_S} s; their words are above")
     if not process.stdout.readline().startswith(b"ready"):
         raise BenchError("the devices ended before all of them were subscribed; their words are above")
     return process

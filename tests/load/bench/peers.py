@@ -32,6 +32,8 @@ def start(name: str, place: Place, options: Options, processes: Processes) -> Se
 
 def _native(name: str, port: int, place: Place, options: Options) -> list:
     command = [options.binaries / "native-baseline", "--port", place.broker_port, "--http", port, "--qos", place.qos]
+    # As many as the gateway has, which takes one for each processor.
+    command += ["--workers", os.cpu_count() or 1]
     if DURABLE_RECORDS[name]:
         command += ["--wal", place.folder / "commands.wal", "--syncs", DURABLE_RECORDS[name]]
     return command

@@ -13,6 +13,8 @@ import urllib.request
 # How long a process may take to listen, and to end after it was told to.
 LISTENS_WITHIN_S = 60
 ENDS_WITHIN_S = 10
+# What asks the bench to end: Ctrl-C, `kill`, and a terminal that is closed.
+REQUESTS_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class BenchError(Exception):
@@ -27,15 +29,16 @@ class Processes:
         self._boost = boost
 
     def __enter__(self):
-        # A request to end becomes an exception, so that the children are ended, too.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        for request in REQUESTS_TO_END:
+            # What is ignored already is meant to be, as with `nohup`.
+            if signal.getsignal(request) is not signal.SIG_IGN:
+                signal.signal(request, _requested)
         return self
 
     def __exit__(self, *_):
-        # Nothing may come between: a second Ctrl-C would leave servers behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _ignore_requests_to_end()
         for process in reversed(self._running.copy()):
-            self.stop(process)
+            self._end(process)
 
     def start(self, command: list, **how) -> subprocess.Popen:
         """Starts a program in a session of its own, so that Ctrl-C reaches the bench alone, which then ends it."""
@@ -49,7 +52,13 @@ class Processes:
         return process
 
     def stop(self, process: subprocess.Popen):
-        """Asks it to end, and kills it if it does not."""
+        """Asks it to end, and kills it if it does not. A process that ended before is a failure: nobody asked it to."""
+        code = process.poll()
+        self._end(process)
+        if code is not None:
+            raise BenchError(f"{process.args[0]} ended by itself with {code} while it was measured")
+
+    def _end(self, process: subprocess.Popen):
         if process.poll() is None:
             process.terminate()
             try:
@@ -81,6 +90,18 @@ class Processes:
                 os.setpriority(os.PRIO_PROCESS, pid, -self._boost)
             except OSError as error:
                 raise BenchError(f"--boost needs root: {error}") from error
+
+
+def _requested(request: int, _frame):
+    """A request to end becomes an exception, so that the children are ended, too."""
+    _ignore_requests_to_end()
+    sys.exit(128 + request)
+
+
+def _ignore_requests_to_end():
+    # Nothing may come between: a second Ctrl-C would leave servers behind.
+    for request in REQUESTS_TO_END:
+        signal.signal(request, signal.SIG_IGN)
 
 
 def free_port() -> int:
@@ -115,12 +136,15 @@ def until_answering(process: subprocess.Popen, url: str):
 
 def _until(process: subprocess.Popen, what: str, is_so):
     end = time.monotonic() + LISTENS_WITHIN_S
+    served = False
     while time.monotonic() < end:
-        if process.poll() is not None:
-            raise BenchError(f"{process.args[0]} ended with {process.returncode} before it served {what}")
         try:
-            if is_so():
-                return
+            served = is_so()
         except OSError:
             time.sleep(0.05)
+        # Looked at after the answer, which may be that of another process on the same port.
+        if process.poll() is not None:
+            raise BenchError(f"{process.args[0]} ended with {process.returncode} before it served {what}")
+        if served:
+            return
     raise BenchError(f"{process.args[0]} did not serve {what} within {LISTENS_WITHIN_S} s")

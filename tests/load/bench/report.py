@@ -8,7 +8,7 @@ from bench.summary import Key, Line
 
 HEAD = (
     "| target | callers | commands/s (span) | p50 ms | p99 ms | p99.9 ms | gateway CPU us/command (span) | RSS MiB "
-    "| plugin calls | history rows | fdatasync p50 ms | wrong |"
+    "| plugin calls | history rows | fdatasync p50 ms | wrong | notes |"
 )
 
 
@@ -39,6 +39,7 @@ def _row(line: Line) -> str:
         "" if line.history_lines is None else f"{line.history_lines:.2f}",
         f"{line.fdatasync_p50_ms:.2f}",
         str(line.wrong),
+        ", ".join(line.marks),
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -47,13 +48,20 @@ def bars(found: list[Bar]) -> str:
     """A row for each bar."""
     lines = ["| bar | ours | theirs | reached | bound | met |", "|---|---|---|---|---|---|"]
     for bar in found:
-        if bar.measure is Measure.AT_LEAST_TIMES:
-            reached, bound = f"{bar.reached:.2f} ×", f"at least {bar.bound:g} ×"
-        else:
-            reached, bound = f"{bar.reached:+.2f} {bar.unit}", f"at most +{bar.bound:g} {bar.unit}"
+        if not bar.measured:
+            lines.append(f"| {bar.what} | | | | {_bound(bar)} | not measured |")
+            continue
+        times = bar.measure is Measure.AT_LEAST_TIMES
+        reached = f"{bar.reached:.2f} ×" if times else f"{bar.reached:+.2f} {bar.unit}"
         ours, theirs = _figure(bar.ours, bar.unit), _figure(bar.theirs, bar.unit)
-        lines.append(f"| {bar.what} | {ours} | {theirs} | {reached} | {bound} | {'yes' if bar.met else '**no**'} |")
+        lines.append(f"| {bar.what} | {ours} | {theirs} | {reached} | {_bound(bar)} | {'yes' if bar.met else '**no**'} |")
     return "\n".join(lines) + "\n"
+
+
+def _bound(bar: Bar) -> str:
+    if bar.measure is Measure.AT_LEAST_TIMES:
+        return f"at least {bar.bound:g} ×"
+    return f"at most +{bar.bound:g} {bar.unit}"
 
 
 def _figure(value: float, unit: str) -> str:

@@ -14,10 +14,16 @@ class Key:
     rate: float | None
 
 
+# A rate counts as kept from this part of it on.
+RATE_KEPT = 0.98
+# Load generator and devices have one thread each: from this part of a processor on, the row is about them.
+BUSY = 0.9
+
+
 @dataclasses.dataclass(frozen=True)
 class Line:
     """Medians over the rounds. Times in milliseconds, processor time in microseconds a command, memory in MiB. What a
-    target does not have is None."""
+    target does not have is None. `marks` say what to know before the row is read."""
 
     key: Key
     rounds: int
@@ -33,6 +39,7 @@ class Line:
     history_lines: float | None
     fdatasync_p50_ms: float
     wrong: int
+    marks: tuple[str, ...]
 
 
 def of(rows: list[dict]) -> dict[Key, Line]:
@@ -63,7 +70,18 @@ def _line(key: Key, group: list[dict]) -> Line:
         history_lines=_median([row.get("history_lines") for row in group]),
         fdatasync_p50_ms=statistics.median(row["fdatasync_p50_ms"] for row in group),
         wrong=sum(row["wrong"] for row in group),
+        marks=tuple(dict.fromkeys(mark for row in group for mark in marks(row))),
     )
+
+
+def marks(row: dict):
+    """What to know before one row is read."""
+    rate = row["rate"]
+    if rate is not None and (row["per_s"] < RATE_KEPT * rate or row["due_answered"] < RATE_KEPT * row["due"]):
+        yield "rate not kept"
+    for name in ("loadgen", "devices"):
+        if row["cpu_us_per_command"].get(name, 0) * row["per_s"] > BUSY * 1e6:
+            yield f"{name} at its limit"
 
 
 def _median(values: list[float | None]) -> float | None:

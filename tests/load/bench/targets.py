@@ -15,6 +15,8 @@ MOSQUITTO_RELAXED = "dragoman-mosquitto-relaxed"
 EMBEDDED = "dragoman-embedded"
 EMBEDDED_RELAXED = "dragoman-embedded-relaxed"
 OURS = (MOSQUITTO, MOSQUITTO_RELAXED, EMBEDDED, EMBEDDED_RELAXED)
+# The calls of the plugin that every command must make: the application's request, the dispatch, the device's answer.
+STEPS = ("northbound.handle-request", "southbound.dispatch", "southbound.handle-message")
 ALL = (*NATIVE, *NODE, MQTT_ONLY, *OURS)
 
 

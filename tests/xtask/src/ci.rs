@@ -3,7 +3,7 @@
 use crate::process::{self, say};
 use crate::workspace::Workspace;
 use anyhow::Context;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Runs every step; ends at the first that fails.
@@ -16,6 +16,16 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
             // `cargo fmt` knows no target directory, so this is no `plugin_cargo`.
             let mut command = workspace.cargo(["fmt", "--all", "--check"]);
             command.current_dir(workspace.plugin_sources());
+            command
+        }),
+        ("format of the bench", {
+            let mut command = workspace.cargo(["fmt", "--all", "--check"]);
+            command.current_dir(workspace.load());
+            command
+        }),
+        ("lock file of the bench", {
+            let mut command = workspace.cargo(["tree", "--locked", "--quiet", "--depth", "0"]);
+            command.current_dir(workspace.load()).stdout(Stdio::null());
             command
         }),
         ("build and lints", linted(workspace.cargo(["build"].into_iter().chain(everything)))),

@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Prints a step's headline.
@@ -27,6 +28,30 @@ pub(crate) fn exit_code(command: &mut Command) -> anyhow::Result<ExitCode> {
     let line = line_of(command);
     eprintln!("  $ {line}");
     let status = command.status().with_context(|| format!("starting `{line}`"))?;
+    match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(code) => Ok(ExitCode::from(code)),
+        None => bail!("`{line}` ended with {status}"),
+    }
+}
+
+/// The same for a program that ends what it started when it is asked to end: it is asked when this process is, and this
+/// process stays until it has ended.
+pub(crate) fn exit_code_also_when_ended(command: &mut Command) -> anyhow::Result<ExitCode> {
+    let line = line_of(command);
+    eprintln!("  $ {line}");
+    let child: Arc<OnceLock<u32>> = Arc::default();
+    let asked = Arc::clone(&child);
+    ctrlc::set_handler(move || {
+        // A terminal's Ctrl-C reached the child as well, which minds only the first request. That `kill` fails means
+        // that the child has ended.
+        if let Some(pid) = asked.get() {
+            succeeds(Command::new("kill").arg(pid.to_string()));
+        }
+    })
+    .context("waiting for Ctrl-C")?;
+    let mut running = command.spawn().with_context(|| format!("starting `{line}`"))?;
+    let _ = child.set(running.id());
+    let status = running.wait().with_context(|| format!("waiting for `{line}`"))?;
     match status.code().and_then(|code| u8::try_from(code).ok()) {
         Some(code) => Ok(ExitCode::from(code)),
         None => bail!("`{line}` ended with {status}"),

@@ -2,10 +2,10 @@
 //! Each answers every command at once, echoing paras.value so that the load
 //! generator can prove each answer went to the call that asked for it.
 //! --secret TEXT signs in as devices of the platform do, all with that secret; without it a device has its id only.
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use cmdbench::{connect_with, qos};
 use hmac::{Hmac, Mac};
-use rumqttc::{Event, MqttOptions, Packet};
+use rumqttc::{Event, MqttOptions, Packet, SubscribeReasonCode};
 use sha2::Sha256;
 use std::time::Duration;
 
@@ -42,20 +42,25 @@ async fn main() -> Result<()> {
             _ => return Err(a.unexpected().into()),
         }
     }
-    let (tx, mut rx) = tokio::sync::mpsc::channel::<()>(devices);
+    let (tx, mut rx) = tokio::sync::mpsc::channel::<bool>(devices);
     for i in 0..devices {
         let tx = tx.clone();
         let options = options(&format!("dev-{i}"), &host, port, secret.as_deref())?;
         tokio::spawn(async move {
             let (c, mut e) = connect_with(options, nodelay, 8192);
             let sub = format!("$oc/devices/dev-{i}/sys/commands/+");
+            // A device that connects again subscribes again, but is one device.
+            let mut ready = Some(tx);
             loop {
                 match e.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
                         let _ = c.try_subscribe(&sub, qos(q));
                     }
-                    Ok(Event::Incoming(Packet::SubAck(_))) => {
-                        let _ = tx.try_send(());
+                    Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                        if let Some(tx) = ready.take() {
+                            let granted = |code| matches!(code, &SubscribeReasonCode::Success(_));
+                            let _ = tx.try_send(ack.return_codes.iter().all(granted));
+                        }
                     }
                     Ok(Event::Incoming(Packet::Publish(m))) => {
                         let Some((_, id)) = m.topic.rsplit_once("request_id=") else { continue };
@@ -88,7 +93,9 @@ async fn main() -> Result<()> {
         });
     }
     for _ in 0..devices {
-        rx.recv().await;
+        if !rx.recv().await.context("a device ended before it was subscribed")? {
+            bail!("the broker refused the subscription of a device");
+        }
     }
     println!("ready {devices}");
     std::future::pending::<()>().await;
