@@ -11,8 +11,8 @@ from bench import bars, targets
 # Wrong usage, as sysexits.h has it: 1 and 2 say something about the figures.
 USAGE = 64
 # How long a target takes to start, and a row beside its time, both measured.
-START_S = 4.0
-ROW_S = 0.4
+START_S = 2.5
+ROW_S = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
