@@ -21,6 +21,7 @@ mod documented;
 mod error;
 mod folder;
 mod imports;
+mod inspect;
 mod instances;
 mod load;
 mod options;
@@ -32,6 +33,7 @@ mod state;
 mod stdio;
 mod telemetry;
 mod unit;
+mod vectors;
 mod words;
 mod writes;
 
@@ -42,12 +44,14 @@ pub use description::{Claim, Description, Queue, Roles};
 pub use documented::Wanted;
 pub use error::{CallError, Fault, GuestError};
 pub use folder::{FolderError, PluginFolder};
+pub use inspect::{Inspection, Resources};
 pub use options::{PluginOptions, PoolOptions, RuntimeOptions};
 pub use plugin::Plugin;
 pub use reads::{
     CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, ReadError, RequestError, Selection,
 };
 pub use runtime::{Runtime, RuntimeError};
+pub use vectors::{Difference, TriedVector, Vector, VectorError, VectorReport, run as run_vectors};
 pub use words::{
     Answer, Attempt, Audience, Decision, Decoded, DeviceEvent, Direction, Dispatched, Document, Follower,
     HandlerCommand, HandlerPlan, Outgoing, Question, Readers, Request, Response, Settlement, Start, Step,

@@ -14,12 +14,13 @@ use crate::unit::{CONTRACT, CONTRACT_VERSION, Unit};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use wasmtime::component::Component;
 
 /// First bytes of every WebAssembly file, then of a component, then of a module.
-const MAGIC: &[u8] = b"\0asm";
-const COMPONENT_LAYER: &[u8] = &[0x0d, 0, 1, 0];
-const MODULE_LAYER: &[u8] = &[1, 0, 0, 0];
+pub(crate) const MAGIC: &[u8] = b"\0asm";
+pub(crate) const COMPONENT_LAYER: &[u8] = &[0x0d, 0, 1, 0];
+pub(crate) const MODULE_LAYER: &[u8] = &[1, 0, 0, 0];
 const HOW_TO_BUILD: &str = "build it with `cargo build --release --target wasm32-wasip2`, or with the tool of its \
                             language that makes components";
 
@@ -170,6 +171,7 @@ fn facts(runtime: &Runtime, name: Arc<str>) -> Facts {
         indexes: Vec::new(),
         options: Arc::clone(&runtime.0.options),
         bounds: runtime.0.bounds,
+        memory_bytes: AtomicUsize::new(0),
     }
 }
 

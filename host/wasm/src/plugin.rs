@@ -20,6 +20,7 @@ use dragoman_core::Session;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 /// One version of a plugin. Whoever holds it may call it, also after its file was replaced or removed.
@@ -70,6 +71,31 @@ impl Plugin {
     /// Its settings, a JSON object.
     pub fn settings(&self) -> &str {
         &self.facts.settings
+    }
+
+    /// The same code for one trial call: fresh instances, other settings, and as much time as the first call of a file.
+    pub(crate) fn for_trial(&self, settings: String) -> Self {
+        let facts = &self.facts;
+        let mut options = (*facts.options).clone();
+        options.deadline_ms = options.load_deadline_ms;
+        let facts = Facts {
+            name: Arc::clone(&facts.name),
+            settings,
+            queues: facts.queues.clone(),
+            indexes: facts.indexes.clone(),
+            options: Arc::new(options),
+            bounds: facts.bounds,
+            memory_bytes: AtomicUsize::new(0),
+        };
+        Self {
+            runtime: self.runtime.clone(),
+            unit: self.unit.clone(),
+            instances: Instances::Fresh,
+            facts: Arc::new(facts),
+            description: self.description.clone(),
+            digest: self.digest.clone(),
+            file: self.file.clone(),
+        }
     }
 
     /// Whether one of its routes is meant.

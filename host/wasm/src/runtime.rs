@@ -17,9 +17,9 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 const TICK: Duration = Duration::from_millis(10);
 /// What one component may be made of. Components of JavaScript and Python engines need most of it.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 40;
-const MEMORIES_PER_COMPONENT: u32 = 4;
-const TABLES_PER_COMPONENT: u32 = 20;
-const TABLE_ELEMENTS: usize = 20_000;
+pub(crate) const MEMORIES_PER_COMPONENT: u32 = 4;
+pub(crate) const TABLES_PER_COMPONENT: u32 = 20;
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 const INSTANCE_BYTES: usize = 4 << 20;
 /// Memory of a slot that stays mapped between two instances, so that taking it again costs no page faults.
 const KEEP_RESIDENT_BYTES: usize = 128 << 10;

@@ -14,7 +14,7 @@ use crate::writes::PluginWrite;
 use dragoman_core::{DeviceId, SessionId};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) indexes: Vec<(String, String)>,
     pub(crate) options: Arc<RuntimeOptions>,
     pub(crate) bounds: Bounds,
+    /// Linear memory of its largest instance so far, in bytes.
+    pub(crate) memory_bytes: AtomicUsize,
 }
 
 /// The data of one store.
@@ -87,7 +89,7 @@ impl State {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
-        let memory = MemoryLimit { used_bytes: 0, max_bytes: options.memory_max_bytes };
+        let memory = MemoryLimit { used_bytes: 0, max_bytes: options.memory_max_bytes, facts: Arc::clone(&call.facts) };
         Self { table: ResourceTable::new(), wasi, clock, memory, stdio, drafts: 0, call }
     }
 
@@ -212,6 +214,7 @@ impl HostWallClock for Clock {
 pub(crate) struct MemoryLimit {
     used_bytes: usize,
     max_bytes: usize,
+    facts: Arc<Facts>,
 }
 
 impl ResourceLimiter for MemoryLimit {
@@ -221,6 +224,7 @@ impl ResourceLimiter for MemoryLimit {
             return Err(Fault::Memory { limit_bytes: self.max_bytes }.into());
         }
         self.used_bytes = used_bytes;
+        self.facts.memory_bytes.fetch_max(used_bytes, Ordering::Relaxed);
         Ok(true)
     }
 

@@ -12,7 +12,8 @@ use wasmtime::component::{Component, Instance, InstancePre, Linker};
 pub(crate) const CONTRACT: &str = "dragoman:gateway";
 pub(crate) const CONTRACT_VERSION: &str = "0.1.0-draft";
 
-/// A component, ready to be instantiated.
+/// A component, ready to be instantiated. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Unit {
     pub(crate) pre: InstancePre<State>,
     pub(crate) plugin: plugin::GuestIndices,

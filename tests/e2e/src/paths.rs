@@ -38,6 +38,14 @@ pub fn plugins() -> anyhow::Result<PathBuf> {
     built("DRAGOMAN_PLUGINS", "the folder of built plugins", || Ok(profile_folder()?.join("../plugins")))
 }
 
+/// The folder of the example handler in its languages: `DRAGOMAN_GUESTS`, or `guests` in the target directory.
+///
+/// # Errors
+/// When there is none.
+pub fn guests() -> anyhow::Result<PathBuf> {
+    built("DRAGOMAN_GUESTS", "the folder of the example handlers", || Ok(profile_folder()?.join("../guests")))
+}
+
 /// The Python that has the pinned clients: `DRAGOMAN_PYTHON`, or the environment in the target directory.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod guests;
 mod plugins;
 mod process;
 mod test;
@@ -31,6 +32,8 @@ enum Task {
     },
     /// Build the plugins into target/plugins.
     Plugins,
+    /// Build the example handler of examples/dimmer in Rust, JavaScript and Python into target/guests.
+    Guests,
     /// Run every test of the repository, after building and installing what they need.
     Test {
         /// Only tests whose name contains this text.
@@ -63,6 +66,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Demo { once } => demo::run(&workspace, *once),
         Task::Plugins => plugins::build(&workspace),
+        Task::Guests => guests::build(&workspace),
         Task::Test { filter } => test::run(&workspace, filter.as_deref()),
         Task::Bench { options } => return bench::run(&workspace, options),
         Task::Ci => ci::run(&workspace),

@@ -2,7 +2,7 @@
 
 use crate::process::{self, say};
 use crate::workspace::Workspace;
-use crate::{plugins, tools};
+use crate::{guests, plugins, tools};
 use std::process::Command;
 
 /// The tests that need the machine for themselves, as `.config/nextest.toml` and the file name say.
@@ -11,6 +11,7 @@ const FOOTPRINT: &str = "footprint";
 /// Runs all tests, or those whose name contains the filter.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<()> {
     plugins::build(workspace)?;
+    guests::build(workspace)?;
     let python = tools::python(workspace)?;
     tools::mosquitto()?;
     // Tests and binaries in one go: the features of shared dependencies are then the same for both, so nothing is
@@ -31,6 +32,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
         command
             .env("DRAGOMAN_BIN", workspace.binary("dragoman"))
             .env("DRAGOMAN_PLUGINS", workspace.plugins())
+            .env("DRAGOMAN_GUESTS", workspace.guests())
             .env("DRAGOMAN_PYTHON", &python);
         command
     };

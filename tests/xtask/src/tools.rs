@@ -59,6 +59,38 @@ pub(crate) fn bench_python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     environment("the bench", &workspace.bench_venv(), &workspace.load().join("requirements.txt"))
 }
 
+/// The Python of the example handler: an environment that makes components of Python.
+pub(crate) fn guest_python(workspace: &Workspace, requirements: &Path) -> anyhow::Result<PathBuf> {
+    environment("the Python guest", &workspace.guests().join("venv"), requirements)
+}
+
+/// What the `package-lock.json` of a folder pins, installed below the target directory. Made once, renewed when that file
+/// changes.
+pub(crate) fn node_modules(workspace: &Workspace, sources: &Path) -> anyhow::Result<PathBuf> {
+    let folder = workspace.guests().join("node");
+    let (modules, installed) = (folder.join("node_modules"), folder.join("package-lock.installed"));
+    let lock = sources.join("package-lock.json");
+    let wanted = fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
+    if modules.is_dir() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
+        return Ok(modules);
+    }
+    if !process::succeeds(Command::new("npm").arg("--version")) {
+        install_packages(&["nodejs", "npm"])?;
+    }
+    say(&format!("installing what {} pins into {}", lock.display(), folder.display()));
+    fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(sources.join(file), folder.join(file)).with_context(|| format!("copying {file}"))?;
+    }
+    // `npm ci` refuses a lock file without those packages for other platforms that were never published.
+    let mut command = Command::new("npm");
+    command.args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    process::run(command.current_dir(&folder))
+        .with_context(|| format!("installing what {} pins; is an npm registry reachable?", lock.display()))?;
+    fs::write(&installed, wanted).with_context(|| format!("writing {}", installed.display()))?;
+    Ok(modules)
+}
+
 /// Made once, renewed when the file of its requirements changes.
 fn environment(whose: &str, venv: &Path, requirements: &Path) -> anyhow::Result<PathBuf> {
     let wanted = fs::read_to_string(requirements).with_context(|| format!("reading {}", requirements.display()))?;

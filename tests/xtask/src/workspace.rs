@@ -48,6 +48,11 @@ impl Workspace {
         self.target.join("plugins")
     }
 
+    /// Where the example handler is built in its languages, with the tools for that.
+    pub(crate) fn guests(&self) -> PathBuf {
+        self.target.join("guests")
+    }
+
     /// The Python environment of the tests.
     pub(crate) fn venv(&self) -> PathBuf {
         self.target.join("venv")

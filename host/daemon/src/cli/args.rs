@@ -58,7 +58,7 @@ as taken.")]
     Execution(Noun<ExecutionVerb>),
     /// Make and remove credentials of applications
     Token(Noun<TokenVerb>),
-    /// See the loaded plugins
+    /// See the loaded plugins; look into a plugin's file, and try it
     Plugin(Noun<PluginVerb>),
     /// See where plugins send requests, and decide about those that were given up
     Target(Noun<TargetVerb>),
@@ -335,6 +335,42 @@ key, remove the account and make it anew; every token that the old one signed is
 pub(super) enum PluginVerb {
     /// List the loaded plugins, and the files that were refused with the reason
     List,
+    /// Say what a plugin's file is, what it needs, and why it would be refused; needs no daemon
+    #[command(after_help = "\
+Examples:
+  dragoman plugin inspect target/plugins/lockbox.wasm
+  dragoman plugin inspect dimmer.wasm --json
+
+It is loaded as the daemon would, with the limits of the configuration. Exits with 1 where it would be refused.")]
+    Inspect {
+        /// The component
+        component: PathBuf,
+    },
+    /// Make the calls of golden vectors and compare what comes of them; needs no daemon and no broker
+    Test(PluginTest),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dragoman plugin test dimmer.wasm --vectors examples/dimmer/vectors
+  dragoman plugin test dimmer.wasm --vectors vectors --bless      # then read the difference
+  dragoman plugin test dimmer.wasm --vectors vectors --carry out/dimmer.wasm
+
+A vector is a JSON file: a call, what it is given, and what must come of it; docs/vectors.md is the format. Each call is
+made in an instance of its own. Exits with 1 where one fails.")]
+pub(super) struct PluginTest {
+    /// The component
+    pub(super) component: PathBuf,
+    /// Folder of the vectors, one .json file each
+    #[arg(long, value_name = "DIR")]
+    pub(super) vectors: PathBuf,
+    /// Write what came of each call that failed into its file
+    #[arg(long)]
+    pub(super) bless: bool,
+    /// Where all pass, write a copy of the component that carries them; whoever loads it tries them first
+    #[arg(long, value_name = "FILE", conflicts_with = "bless")]
+    pub(super) carry: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

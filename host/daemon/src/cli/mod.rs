@@ -13,6 +13,7 @@ mod failure;
 mod input;
 mod output;
 mod plugin;
+mod plugin_file;
 mod serve;
 mod target;
 mod time;
@@ -50,7 +51,7 @@ fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
         Verb::Command(args) => command::run(args.verb, &args.connection.open(file)?, output),
         Verb::Execution(args) => execution::run(args.verb, &args.connection.open(file)?, output),
         Verb::Token(args) => token::run(args.verb, &args.connection.open(file)?, output),
-        Verb::Plugin(args) => plugin::run(&args.verb, &args.connection.open(file)?, output),
+        Verb::Plugin(args) => plugin::run(&args.verb, &args.connection, file, output),
         Verb::Target(args) => target::run(&args.verb, &args.connection.open(file)?, output),
     }
 }

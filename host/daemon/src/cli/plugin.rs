@@ -1,15 +1,24 @@
 //! `dragoman plugin`.
 
-use super::args::PluginVerb;
-use super::client::Daemon;
+use super::args::{Connection, PluginVerb};
 use super::failure::Failure;
 use super::output::{Output, items, table, text, texts};
+use super::plugin_file;
 use serde_json::Value;
+use std::path::Path;
 
 /// Does what was asked.
-pub(super) fn run(verb: &PluginVerb, daemon: &Daemon, output: &Output) -> Result<(), Failure> {
-    let PluginVerb::List = verb;
-    output.print(&daemon.get(&["plugins"], &[])?, listed);
+pub(super) fn run(
+    verb: &PluginVerb,
+    connection: &Connection,
+    config: Option<&Path>,
+    output: &Output,
+) -> Result<(), Failure> {
+    match verb {
+        PluginVerb::List => output.print(&connection.open(config)?.get(&["plugins"], &[])?, listed),
+        PluginVerb::Inspect { component } => return plugin_file::inspect(component, config, output),
+        PluginVerb::Test(what) => return plugin_file::test(what, config, output),
+    }
     Ok(())
 }
 

@@ -20,5 +20,6 @@ mod registry;
 mod sessions;
 mod tokens;
 mod told;
+mod vectors;
 mod watching;
 mod world;
