@@ -11,6 +11,7 @@ use crate::plugin::Plugin;
 use crate::runtime::Runtime;
 use crate::state::{About, Call, Facts};
 use crate::unit::{CONTRACT, CONTRACT_VERSION, Unit};
+use crate::vectors::{self, Vector, VectorError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(crate) async fn load(
 ) -> Result<Plugin, String> {
     let shown = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
     check_header(&wasm).map_err(|problem| format!("{shown} {problem}"))?;
+    let carried = vectors::carried(&wasm).map(|json| json.map(<[u8]>::to_vec));
     let unit = {
         let (runtime, digest) = (runtime.clone(), digest.clone());
         let made = tokio::task::spawn_blocking(move || compile(&runtime, &digest, &wasm)).await;
@@ -47,7 +49,7 @@ pub(crate) async fn load(
     facts.settings = options.settings;
     facts.queues = description.queues.iter().map(|queue| Arc::clone(&queue.name)).collect();
     facts.indexes = description.indexes.clone();
-    Ok(Plugin {
+    let plugin = Plugin {
         runtime: runtime.clone(),
         unit,
         instances: Instances::new(options.pool),
@@ -55,7 +57,27 @@ pub(crate) async fn load(
         description,
         digest,
         file: file.to_owned(),
-    })
+    };
+    try_out(&plugin, carried).await.map_err(|problem| format!("{shown} {problem}"))?;
+    Ok(plugin)
+}
+
+/// Makes the calls of the vectors that a component carries.
+async fn try_out(plugin: &Plugin, carried: Result<Option<Vec<u8>>, VectorError>) -> Result<(), String> {
+    let unusable = |error: VectorError| format!("carries vectors that cannot be used: {error}; carry others, or none");
+    let Some(json) = carried.map_err(unusable)? else { return Ok(()) };
+    let vectors = Vector::read_list(&json).map_err(unusable)?;
+    match Box::pin(vectors::run(plugin, &vectors)).await.failed() {
+        None => Ok(()),
+        Some(failed) => {
+            let where_it_differs = failed.differences.first().map(ToString::to_string).unwrap_or_default();
+            let where_it_differs = where_it_differs.split_whitespace().collect::<Vec<_>>().join(" ");
+            Err(format!(
+                "fails its own vector `{}`: {where_it_differs:.400}; mend the plugin or the vector (`dragoman plugin test`)",
+                failed.name
+            ))
+        }
+    }
 }
 
 fn check_header(wasm: &[u8]) -> Result<(), String> {

@@ -2,8 +2,9 @@
 
 use crate::guests;
 use crate::world::{open, patient, world};
-use dragoman_wasm::{Plugin, PluginOptions, Vector, VectorReport, run_vectors};
+use dragoman_wasm::{Plugin, PluginFolder, PluginOptions, Runtime, Vector, VectorReport, run_vectors};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 async fn tried(plugin: &Plugin, vectors: &Value) -> VectorReport {
     let vectors = Vector::read_list(vectors.to_string().as_bytes()).unwrap();
@@ -224,4 +225,31 @@ async fn what_is_blessed_passes_and_keeps_the_rest_of_its_file() {
     assert!(run_vectors(&world.plugin, &vectors).await.failed().is_none());
     let written: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!((&written["about"], &written["output"]["answer"][0]["name"]), (&json!("who it is"), &json!("open")));
+}
+
+#[tokio::test]
+async fn a_component_is_refused_whose_own_vectors_fail() {
+    let carrying = |expected: &str| {
+        let vectors = json!([{
+            "name": "who it is", "call": "handler.commands",
+            "output": {"answer": [{"name": expected, "summary": "opens", "params_schema": {"type": "object"}}]},
+        }]);
+        let vectors = Vector::read_list(vectors.to_string().as_bytes()).unwrap();
+        Vector::carried_by(guests::stepper(), &vectors).unwrap()
+    };
+    for (expected, refused) in [("open", None), ("shut", Some("fails its own vector `who it is`: answer[0].name:"))] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("stepper.wasm"), carrying(expected)).unwrap();
+        let runtime = Runtime::new(patient()).unwrap();
+        let opened = PluginFolder::open(runtime, folder.path(), BTreeMap::new()).await.unwrap();
+        let catalog = opened.catalog();
+        match refused {
+            None => assert_eq!((catalog.refused.as_slice(), catalog.get("stepper").is_some()), (&[][..], true)),
+            Some(reason) => {
+                let [file] = catalog.refused.as_slice() else { panic!("{:?}", catalog.refused) };
+                assert!(file.reason.contains(reason), "{}", file.reason);
+                assert!(catalog.get("stepper").is_none());
+            }
+        }
+    }
 }
