@@ -3,6 +3,7 @@
 use crate::model::{Behaviour, Model};
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS, SubscribeReasonCode,
+    Transport,
 };
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -97,9 +98,21 @@ struct State {
 impl Device {
     /// Starts a device on the current tokio runtime; it connects in the background and reconnects until it is dropped.
     pub fn start(host: &str, port: u16, firmware: impl Firmware, behaviour: Behaviour) -> Self {
+        Self::start_over(Transport::Tcp, host, port, firmware, behaviour)
+    }
+
+    /// The same, over TCP or TLS.
+    pub fn start_over(
+        transport: Transport,
+        host: &str,
+        port: u16,
+        firmware: impl Firmware,
+        behaviour: Behaviour,
+    ) -> Self {
         let login = firmware.login();
         let mut options = MqttOptions::new(login.client_id, host, port);
         options
+            .set_transport(transport)
             .set_credentials(login.username, login.password)
             .set_clean_session(login.clean)
             .set_keep_alive(login.keep_alive)

@@ -8,6 +8,7 @@ mod http;
 mod outbound;
 mod runtime;
 mod serve;
+mod tls;
 
 /// Compiling a plugin takes tens of MiB for a moment, on several threads. This allocator gives them back to the system;
 /// the C library's keeps them for the life of the process.

@@ -1,6 +1,6 @@
 //! `dragoman serve`: everything started in order, and stopped in the opposite one.
 
-use crate::config::Config;
+use crate::config::{Config, MqttConfig};
 use crate::credentials::Vault;
 use crate::http::server::{Server, ServerLimits};
 use crate::outbound::Outbound;
@@ -10,12 +10,14 @@ use crate::runtime::events::Events;
 use crate::runtime::gateway::Gateway;
 use crate::runtime::network::{Ears, Network, Outside};
 use crate::runtime::{plugin_changes, recovery, retention, settings};
-use crate::{admin, http};
+use crate::tls::{Reload, TlsListener};
+use crate::{admin, http, tls};
 use anyhow::Context;
-use dragoman_mqtt::{Broker, EmbeddedBroker, EmbeddedOptions, ExternalConnection, KeptSession, ListenerOptions};
+use dragoman_mqtt::{Broker, EmbeddedBroker, EmbeddedOptions, ExternalConnection, KeptSession, ListenerOptions, TlsAccept};
 use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
 use dragoman_store::{Journal, JournalOptions};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,19 +30,21 @@ use tokio::task::JoinHandle;
 const JOURNAL_PENDING_MAX: usize = 1 << 20;
 /// How long the last answers and the broker may take once the grace is over.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// The name of the broker's listener in sessions and logs.
-const MQTT_LISTENER: &str = "mqtt";
+
+/// The listeners with a certificate, by their sections of the configuration.
+type TlsListeners = BTreeMap<String, Arc<TlsListener>>;
 
 /// Runs the daemon until it is told to stop or its store fails.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let metrics = install_metrics()?;
 
-    // Ports first: what cannot listen shall not touch the store.
+    // Certificates and ports first: what cannot listen shall not touch the store.
+    let secure = open_certificates(&config)?;
     let http_limits =
         ServerLimits { connections_max: config.http.connections_max, headers_max: config.http.headers_max };
-    let http_server = Server::bind(config.http.listen, http_limits.clone()).await?;
-    let admin_server = Server::bind(config.admin.listen, http_limits).await?;
+    let http_server = Server::bind(config.http.listen, secure.get("http").cloned(), http_limits.clone()).await?;
+    let admin_server = Server::bind(config.admin.listen, secure.get("admin").cloned(), http_limits).await?;
 
     let journal = open_store(&config).await?;
     let vault = Arc::new(Vault::open(&config.data_dir, journal.clone())?);
@@ -58,8 +62,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let open = recovery::recover(&engine, is_outside).await.context("cannot take over what the last run left")?;
     plugin_changes::taken_over(&gateway, &gateway.catalog()).await;
 
-    let embedded = start_broker(&config, &gateway, kept_sessions(&journal).await?).await?;
-    let (http_at, admin_at, mqtt_at) = (http_server.address()?, admin_server.address()?, mqtt_address(&embedded)?);
+    let embedded = start_broker(&config, &gateway, &secure, kept_sessions(&journal).await?).await?;
+    let (http_at, admin_at, mqtt_at) = (http_server.address()?, admin_server.address()?, embedded.addresses());
     let broker = with_external(&config, &gateway, Arc::new(embedded))?;
     gateway.attach_broker(broker.clone());
 
@@ -75,8 +79,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         async move { engine.keep_deadlines().await }
     });
     let mut signals = Signals::watch()?;
+    let hang_up = signal(SignalKind::hangup()).context("cannot watch for SIGHUP")?;
+    let certificates = tokio::spawn(Reload::of(secure.into_values().collect()).follow(hang_up));
     // Only now: whoever reads that line may use every listener, and finds the admin token in its file.
-    announce(http_at, admin_at, mqtt_at, open);
+    announce(http_at, admin_at, &mqtt_at, open);
     let retention = tokio::spawn(retention::keep(engine.clone(), config.store.retention_days));
     let upkeep = tokio::spawn(keep_metrics(metrics, engine.clone()));
     let changes = tokio::spawn(plugin_changes::follow(gateway.clone()));
@@ -96,7 +102,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let _ = tokio::time::timeout(LAST_WORDS, admin).await;
     broker.shutdown(LAST_WORDS).await;
     outbound.stop(LAST_WORDS).await;
-    for task in [deadlines, retention, upkeep, changes] {
+    for task in [deadlines, retention, upkeep, changes, certificates] {
         task.abort();
     }
     if verdict.is_ok() {
@@ -104,6 +110,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopped");
     }
     verdict
+}
+
+fn open_certificates(config: &Config) -> anyhow::Result<TlsListeners> {
+    let open = |(section, files, is_http): (String, _, _)| {
+        let listener = TlsListener::open(&section, files, is_http, &config.tls)?;
+        anyhow::Ok((section, listener))
+    };
+    tls::configured(config).into_iter().map(open).collect()
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<Journal> {
@@ -133,9 +147,17 @@ async fn kept_sessions(journal: &Journal) -> anyhow::Result<Vec<KeptSession>> {
 async fn start_broker(
     config: &Config,
     gateway: &Arc<Gateway>,
+    secure: &TlsListeners,
     kept: Vec<KeptSession>,
 ) -> anyhow::Result<EmbeddedBroker> {
-    let mut options = EmbeddedOptions::new(vec![ListenerOptions::new(MQTT_LISTENER, config.mqtt.listen)]);
+    let first = (MqttConfig::FIRST, config.mqtt.listen, None);
+    let further = config.mqtt.listeners.iter();
+    let further = further.map(|(name, listener)| (name.as_str(), listener.listen, listener.websocket_path.clone()));
+    let listeners = std::iter::once(first).chain(further).map(|(name, listen, websocket_path)| {
+        let tls = secure.get(&tls::mqtt_section(name)).cloned().map(|listener| listener as Arc<dyn TlsAccept>);
+        ListenerOptions { tls, websocket_path, ..ListenerOptions::new(name, listen) }
+    });
+    let mut options = EmbeddedOptions::new(listeners.collect());
     options.max_packet_bytes = u32::try_from(config.mqtt.packet_max_bytes).unwrap_or(u32::MAX);
     options.max_sessions = config.mqtt.connections_max;
     options.max_subscriptions = config.mqtt.subscriptions_max;
@@ -162,15 +184,19 @@ fn with_external(
     Ok(Arc::new(Network::new(embedded, outside, gateway.engine.clone())))
 }
 
-fn mqtt_address(broker: &EmbeddedBroker) -> anyhow::Result<SocketAddr> {
-    broker.addresses().into_iter().map(|(_, address)| address).next().context("the broker does not listen")
-}
-
 /// One line on standard output, for scripts and tests that start the daemon on free ports.
-fn announce(http: SocketAddr, admin: SocketAddr, mqtt: SocketAddr, open: usize) {
-    tracing::info!(%http, %mqtt, %admin, open_executions = open, "ready");
+fn announce(http: SocketAddr, admin: SocketAddr, mqtt: &[(String, SocketAddr)], open: usize) {
+    let named = |name: &str| mqtt.iter().find(|(listener, _)| listener == name).map(|(_, at)| at.to_string());
+    let first = named(MqttConfig::FIRST).unwrap_or_default();
+    tracing::info!(%http, mqtt = first, %admin, open_executions = open, "ready");
+    let further: serde_json::Map<_, _> = mqtt
+        .iter()
+        .filter(|(listener, _)| listener != MqttConfig::FIRST)
+        .map(|(listener, at)| (listener.clone(), at.to_string().into()))
+        .collect();
     let line = serde_json::json!({
-        "event": "ready", "http": http.to_string(), "mqtt": mqtt.to_string(), "admin": admin.to_string(),
+        "event": "ready", "http": http.to_string(), "mqtt": first, "admin": admin.to_string(),
+        "mqtt_listeners": further,
     });
     let mut out = std::io::stdout().lock();
     // Nobody need listen: a closed standard output is no reason to stop.

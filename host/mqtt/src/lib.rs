@@ -26,4 +26,4 @@ pub use events::{
 pub use external::{
     ExternalConnection, ExternalError, ExternalEvents, ExternalOptions, Heard, Link, Published, TlsOptions,
 };
-pub use options::{EmbeddedOptions, ListenerOptions};
+pub use options::{EmbeddedOptions, ListenerOptions, TlsAccept};

@@ -1,16 +1,32 @@
 //! How an embedded broker is set up, with every limit.
 
 use crate::events::KeptSession;
+use async_trait::async_trait;
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
-/// A TCP port that speaks MQTT 3.1, 3.1.1 and 5.
+/// The TLS handshakes of a listener. Whoever implements it decides about certificates, and how long a handshake may take.
+#[async_trait]
+pub trait TlsAccept: fmt::Debug + Send + Sync {
+    /// None: it failed or took too long, which has been counted and told where operators look.
+    async fn accept(&self, stream: TcpStream, remote: SocketAddr) -> Option<TlsStream<TcpStream>>;
+}
+
+/// A port that speaks MQTT 3.1, 3.1.1 and 5.
 #[derive(Clone, Debug)]
 pub struct ListenerOptions {
     /// Unique; sessions carry it.
     pub name: String,
     /// Port 0 takes a free one; [`EmbeddedBroker::addresses`](crate::EmbeddedBroker::addresses) tells which.
     pub address: SocketAddr,
+    /// With it the port speaks TLS.
+    pub tls: Option<Arc<dyn TlsAccept>>,
+    /// With it the port speaks MQTT over WebSocket (MQTT 5, section 6), at this path.
+    pub websocket_path: Option<String>,
     /// CONNECT packets that are looked at at one time; more wait.
     pub max_handshakes: usize,
     /// How long a client may take from the connection to CONNECT, and the whole admission from there.
@@ -20,7 +36,19 @@ pub struct ListenerOptions {
 impl ListenerOptions {
     /// A listener with the usual limits: 1,000 handshakes at one time, 15 seconds.
     pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
-        Self { name: name.into(), address, max_handshakes: 1_000, handshake_timeout: Duration::from_secs(15) }
+        Self {
+            name: name.into(),
+            address,
+            tls: None,
+            websocket_path: None,
+            max_handshakes: 1_000,
+            handshake_timeout: Duration::from_secs(15),
+        }
+    }
+
+    /// Whether it speaks more than MQTT over TCP, which is what the broker library itself listens for here.
+    pub(crate) fn has_front(&self) -> bool {
+        self.tls.is_some() || self.websocket_path.is_some()
     }
 }
 

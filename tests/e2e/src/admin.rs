@@ -4,7 +4,8 @@ use crate::daemon::Daemon;
 use crate::http::{self, Answer};
 use crate::metrics::Metrics;
 use crate::wait::{self, SOON};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 /// The operator.
@@ -23,6 +24,16 @@ impl Admin {
     pub fn of(daemon: &Daemon) -> anyhow::Result<Self> {
         let base = format!("http://{}", daemon.listeners().admin);
         Ok(Self { client: http::client()?, base, token: daemon.admin_token()? })
+    }
+
+    /// Over TLS, at `localhost`.
+    ///
+    /// # Errors
+    /// When there is no token.
+    pub fn over_tls(daemon: &Daemon, tls: ClientConfig) -> anyhow::Result<Self> {
+        let (_, port) = daemon.listeners().admin.rsplit_once(':').context("the address has no port")?;
+        let base = format!("https://localhost:{port}");
+        Ok(Self { client: http::client_with(tls)?, base, token: daemon.admin_token()? })
     }
 
     /// GET.

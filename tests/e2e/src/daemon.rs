@@ -3,6 +3,7 @@
 use crate::paths;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -37,13 +38,15 @@ pub struct Listeners {
     pub mqtt: String,
     /// The admin API.
     pub admin: String,
+    /// Further listeners of the embedded broker, by name; they take a free port at each start.
+    pub further: BTreeMap<String, String>,
 }
 
 impl Default for Listeners {
     /// Where the examples listen.
     fn default() -> Self {
         let at = |port: u16| format!("127.0.0.1:{port}");
-        Self { http: at(8080), mqtt: at(1883), admin: at(8081) }
+        Self { http: at(8080), mqtt: at(1883), admin: at(8081), further: BTreeMap::new() }
     }
 }
 
@@ -54,7 +57,15 @@ impl Daemon {
     /// # Errors
     /// When it is not built, does not start, or is not ready in time.
     pub async fn start(extra: &str) -> anyhow::Result<Self> {
-        let Listeners { http, mqtt, admin } = Listeners::default();
+        Self::start_changed(extra, |configuration| configuration).await
+    }
+
+    /// The same, with what `change` makes of the configuration, for keys of sections that it has already.
+    ///
+    /// # Errors
+    /// As for [`Daemon::start`].
+    pub async fn start_changed(extra: &str, change: impl FnOnce(String) -> String) -> anyhow::Result<Self> {
+        let Listeners { http, mqtt, admin, .. } = Listeners::default();
         let plugins = toml_path(&paths::plugins()?)?;
         // Tests share the processor with other tests, so a plugin call may take longer than the default allows.
         let template = format!(
@@ -62,7 +73,7 @@ impl Daemon {
              [mqtt]\nlisten = \"{mqtt}\"\ndialects = {DIALECTS}\n\n\
              [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\n\n{extra}\n"
         );
-        Self::start_from(template).await
+        Self::start_from(change(template)).await
     }
 
     /// Starts a daemon with the configuration of an example. Only its ports, its data and the place of the plugins are
@@ -89,7 +100,7 @@ impl Daemon {
             folder: tempfile::Builder::new().prefix("dragoman-e2e-").tempdir().context("making a folder")?,
             binary: paths::daemon()?,
             template,
-            listeners: Listeners { http: any(), mqtt: any(), admin: any() },
+            listeners: Listeners { http: any(), mqtt: any(), admin: any(), further: BTreeMap::new() },
             process: None,
         };
         daemon.run().await?;
@@ -259,7 +270,9 @@ impl Daemon {
         .with_context(|| format!("not ready within {} s:\n{}", READY_WITHIN.as_secs(), self.log_tail()))??;
         let address =
             |name: &str| ready[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {ready}"));
-        self.listeners = Listeners { http: address("http")?, mqtt: address("mqtt")?, admin: address("admin")? };
+        let further = serde_json::from_value(ready["mqtt_listeners"].clone()).context("reading further listeners")?;
+        self.listeners =
+            Listeners { http: address("http")?, mqtt: address("mqtt")?, admin: address("admin")?, further };
         // A daemon that prints more must not stop because nobody reads.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(())

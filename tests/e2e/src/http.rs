@@ -1,7 +1,10 @@
 //! An answer over HTTP, as it came.
 
 use anyhow::Context;
+use rustls::client::WantsClientCert;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longer than any call of a dialect waits.
@@ -37,7 +40,26 @@ impl Answer {
 /// # Errors
 /// When the client cannot be made.
 pub fn client() -> anyhow::Result<reqwest::Client> {
-    reqwest::Client::builder().timeout(ANSWER_WITHIN).tcp_nodelay(true).build().context("making an HTTP client")
+    client_with(secure(RootCertStore::empty())?.with_no_client_auth())
+}
+
+/// The same, for `https://`.
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn client_with(tls: ClientConfig) -> anyhow::Result<reqwest::Client> {
+    let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).tcp_nodelay(true).tls_backend_preconfigured(tls);
+    client.build().context("making an HTTP client")
+}
+
+/// A client of TLS that trusts these authorities.
+///
+/// # Errors
+/// When the library is built without what it needs.
+pub fn secure(roots: RootCertStore) -> anyhow::Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.context("setting TLS up")?.with_root_certificates(roots))
 }
 
 /// Sends a request and reads the answer to its end.

@@ -83,6 +83,15 @@ pub(super) struct Connection {
     /// File with the admin token [default: DRAGOMAN_ADMIN_TOKEN, else what the configuration says]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// For an https address: file with the authorities that are trusted, in PEM [default: the system's]
+    #[arg(long, global = true, env = "DRAGOMAN_ADMIN_CA_FILE", value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Where the admin API wants a certificate of its clients: file with yours, in PEM
+    #[arg(long, global = true, env = "DRAGOMAN_ADMIN_CERTIFICATE_FILE", value_name = "FILE", requires = "key_file")]
+    pub(super) certificate_file: Option<PathBuf>,
+    /// File with the key of that certificate, in PEM
+    #[arg(long, global = true, env = "DRAGOMAN_ADMIN_KEY_FILE", value_name = "FILE", requires = "certificate_file")]
+    pub(super) key_file: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

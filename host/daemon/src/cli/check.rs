@@ -33,6 +33,10 @@ pub(super) fn run(file: Option<&Path>, output: &Output) -> Result<(), Failure> {
     ] {
         findings.push(free_port(what, listen));
     }
+    findings.extend(config.mqtt.listeners.iter().map(|(name, listener)| {
+        free_port(&format!("{}.listen", crate::tls::mqtt_section(name)), listener.listen)
+    }));
+    findings.extend(certificates(&config));
     findings.extend(config.brokers.iter().map(|(name, broker)| broker_of(name, broker)));
     findings.extend(config.targets.iter().map(|(name, target)| target_of(name, target)));
     findings.extend(plugins(&config));
@@ -95,6 +99,20 @@ fn free_port(what: &str, listen: SocketAddr) -> Finding {
             format!("{listen} cannot be used ({error}); does another program, or a dragoman, listen there?"),
         ),
     }
+}
+
+/// Reads the certificates of the listeners as the daemon would.
+fn certificates(config: &Config) -> Vec<Finding> {
+    let configured = crate::tls::configured(config).into_iter();
+    configured
+        .map(|(section, files, is_http)| {
+            let what = format!("{section} certificate");
+            match crate::tls::files::check(&section, files, is_http) {
+                Ok(text) => good(&what, text),
+                Err(error) => wrong(&what, error.to_string()),
+            }
+        })
+        .collect()
 }
 
 /// Reads the files of a target as the daemon would; it connects to nothing.
@@ -180,13 +198,19 @@ fn loaded(catalog: &Catalog) -> Vec<Finding> {
 /// Names in the configuration that no loaded plugin has.
 fn named(config: &Config, catalog: &Catalog) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for dialect in &config.mqtt.dialects {
+    let further = config.mqtt.listeners.iter();
+    let further = further.map(|(name, listener)| (format!("{}.dialects", crate::tls::mqtt_section(name)), &listener.dialects));
+    let offered = std::iter::once(("mqtt.dialects".to_owned(), &config.mqtt.dialects));
+    // A listener that names none has those of [mqtt], of which is said there what is wrong.
+    let offered = offered.chain(further.filter(|(_, dialects)| **dialects != config.mqtt.dialects));
+    for (key, dialect) in offered.flat_map(|(key, dialects)| dialects.iter().map(move |dialect| (key.clone(), dialect))) {
         match catalog.get(dialect) {
-            None => findings
-                .push(wrong("mqtt.dialects", format!("no plugin {dialect} is in the folder; add it, or leave it out"))),
+            None => {
+                findings.push(wrong(&key, format!("no plugin {dialect} is in the folder; add it, or leave it out")));
+            }
             Some(plugin) if !plugin.roles().admission => {
                 let text = format!("plugin {dialect} lets no connections in (it exports no admission); leave it out");
-                findings.push(wrong("mqtt.dialects", text));
+                findings.push(wrong(&key, text));
             }
             Some(_) => {}
         }

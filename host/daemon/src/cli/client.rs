@@ -4,8 +4,10 @@ use super::args::Connection;
 use super::failure::Failure;
 use super::input;
 use crate::config::Config;
+use crate::tls::files;
 use reqwest::blocking::{Body, Client, RequestBuilder};
 use reqwest::{Method, Url};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -42,12 +44,27 @@ impl Connection {
                 Err(_) => config()?.known_admin_token().map_err(|error| Failure::failed(error.to_string()))?,
             },
         };
-        let mut client = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(None);
+        let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(None);
+        let mut client = client.tls_backend_preconfigured(self.tls(&base)?);
         if is_loopback(&base) {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|error| Failure::failed(format!("no HTTP client: {error}")))?;
         Ok(Daemon { client, base, token: Zeroizing::new(token.trim().to_owned()) })
+    }
+
+    /// By whom the daemon has to be trusted, and who calls it.
+    fn tls(&self, base: &Url) -> Result<ClientConfig, Failure> {
+        let identity = self.certificate_file.as_deref().zip(self.key_file.as_deref());
+        let config = match base.scheme() {
+            "https" => files::client_config(self.ca_file.as_deref(), identity),
+            // Whoever names a certificate believes that nobody listens.
+            _ if self.ca_file.is_some() || identity.is_some() => {
+                return Err(Failure::Usage(format!("certificates mean nothing for {base}; name an https:// address")));
+            }
+            _ => files::trusting("--ca-file", RootCertStore::empty()).map(ConfigBuilder::with_no_client_auth),
+        };
+        config.map_err(|error| Failure::failed(error.to_string()))
     }
 }
 
@@ -129,8 +146,8 @@ fn parse_base(text: &str) -> Result<Url, Failure> {
     let usage =
         |why: &str| Failure::Usage(format!("the admin address {text:?} {why}; expected such as http://127.0.0.1:8081"));
     let url = Url::parse(text).map_err(|error| usage(&format!("is no URL ({error})")))?;
-    if url.scheme() != "http" || url.host().is_none() {
-        return Err(usage("is not http://"));
+    if !["http", "https"].contains(&url.scheme()) || url.host().is_none() {
+        return Err(usage("is neither http:// nor https://"));
     }
     Ok(url)
 }
@@ -149,7 +166,8 @@ fn base_of(config: &Config) -> Result<Url, Failure> {
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    parse_base(&format!("http://{}", SocketAddr::new(ip, listen.port())))
+    let scheme = if config.admin.tls.is_some() { "https" } else { "http" };
+    parse_base(&format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))
 }
 
 /// A proxy from the environment cannot reach this machine's own addresses.
@@ -162,7 +180,7 @@ fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{base_of, is_loopback, parse_base};
-    use crate::config::Config;
+    use crate::config::{Config, TlsFiles};
     use std::path::Path;
 
     #[test]
@@ -177,6 +195,9 @@ mod tests {
             config.admin.listen = listen.parse().unwrap();
             assert_eq!(base_of(&config).unwrap().as_str(), expected);
         }
+        config.admin.listen = "127.0.0.1:8081".parse().unwrap();
+        config.admin.tls = Some(TlsFiles { certificate: "a".into(), key: "b".into(), client_ca: None });
+        assert_eq!(base_of(&config).unwrap().as_str(), "https://127.0.0.1:8081/");
         config.admin.listen = "127.0.0.1:0".parse().unwrap();
         assert_eq!(base_of(&config).unwrap_err().exit_code(), 2);
     }
@@ -193,7 +214,7 @@ mod tests {
         ] {
             assert_eq!(is_loopback(&parse_base(address).unwrap()), expected, "{address}");
         }
-        for address in ["127.0.0.1:8081", "https://127.0.0.1", "mailto:a", ""] {
+        for address in ["127.0.0.1:8081", "ftp://127.0.0.1", "mailto:a", ""] {
             assert_eq!(parse_base(address).unwrap_err().exit_code(), 2, "{address}");
         }
     }

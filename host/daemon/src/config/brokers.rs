@@ -2,7 +2,8 @@
 
 use super::ConfigError;
 use super::reader::Section;
-use super::sections::{is_plugin_name, path};
+use super::sections::is_plugin_name;
+use super::tls;
 use dragoman_core::{Subscription, topic};
 use dragoman_mqtt::{ExternalOptions, TlsOptions};
 use std::collections::BTreeMap;
@@ -161,30 +162,19 @@ pub(super) fn all(root: &Section<'_>, folder: &Path) -> Result<BTreeMap<String, 
 }
 
 fn broker(name: &str, section: &Section<'_>, folder: &Path) -> Result<BrokerConfig, ConfigError> {
-    let (tls, host, port) = url(section)?;
-    let file = |key| section.has(key).then(|| path(section, key, folder, PathBuf::new())).transpose();
-    let identity = match (file("certificate_file")?, file("key_file")?) {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) => None,
-        (Some(_), None) => {
-            return Err(section.error("certificate_file", "is set and key_file is not; set both or none"));
-        }
-        (None, Some(_)) => {
-            return Err(section.error("key_file", "is set and certificate_file is not; set both or none"));
-        }
-    };
+    let (is_tls, host, port) = url(section)?;
     let broker = BrokerConfig {
         host,
         port,
-        tls,
+        tls: is_tls,
         dialect: needed(section, "dialect", "the name of the plugin whose devices are there")?,
         device_alias: needed(section, "device_alias", "the kind of alias that topics name devices by")?,
         topics: topics(section)?,
         client_id: section.text("client_id")?.map_or_else(|| format!("dragoman-{name}"), str::to_owned),
         username: section.text("username")?.map(str::to_owned),
-        password_file: file("password_file")?,
-        ca_file: file("ca_file")?,
-        identity,
+        password_file: tls::file(section, "password_file", folder)?,
+        ca_file: tls::file(section, "ca_file", folder)?,
+        identity: tls::identity(section, folder)?,
         keep_alive_s: section.integer("keep_alive_s", 5..=3_600, 30)?,
         session_expiry_s: section.integer("session_expiry_s", 0..=4_294_967_294, 86_400)?,
         ack_timeout_ms: section.integer("ack_timeout_ms", 100..=600_000, 20_000)?,
@@ -196,7 +186,7 @@ fn broker(name: &str, section: &Section<'_>, folder: &Path) -> Result<BrokerConf
         return Err(section.error("password_file", "means nothing without username"));
     }
     for key in ["ca_file", "certificate_file"] {
-        if !tls && section.has(key) {
+        if !is_tls && section.has(key) {
             return Err(section.error(key, "means nothing for a url that begins with mqtt://"));
         }
     }

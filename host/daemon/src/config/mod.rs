@@ -2,11 +2,13 @@
 //!
 //! [`Config::load`] reads the file, [`sections`] lists every key with its bounds, [`reader`] turns TOML into checked
 //! values and words what is wrong with them, [`targets`] and [`brokers`] read the `[targets.NAME]` and `[brokers.NAME]`
-//! sections, [`admin_token`] reads or makes the token that the admin API asks for.
+//! sections, [`listeners`] the broker's own, [`tls`] what names certificates, [`admin_token`] reads or makes the token that
+//! the admin API asks for.
 
 mod admin_token;
 mod brokers;
 mod error;
+mod listeners;
 mod private_file;
 mod reader;
 mod sections;
@@ -14,13 +16,16 @@ mod settings;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 
 pub(crate) use admin_token::AdminTokenError;
 pub(crate) use brokers::BrokerConfig;
 pub(crate) use error::ConfigError;
+pub(crate) use listeners::MqttListenerConfig;
 pub(crate) use private_file::create_private;
 pub(crate) use targets::{TargetConfig, is_transport};
+pub(crate) use tls::{TlsConfig, TlsFiles};
 pub(crate) use values::{
     AdminConfig, Durability, HttpConfig, Instances, LimitsConfig, LogConfig, LogFormat, MqttConfig, PluginConfig,
     PluginsConfig, StoreConfig, TokenSource,
@@ -43,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) mqtt: MqttConfig,
     /// The listener that operators call.
     pub(crate) admin: AdminConfig,
+    /// Bounds of every listener with a certificate.
+    pub(crate) tls: TlsConfig,
     /// The folder of the plugins, and what holds for all of them.
     pub(crate) plugins: PluginsConfig,
     /// The `[plugin.NAME]` sections.

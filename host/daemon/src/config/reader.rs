@@ -45,6 +45,16 @@ impl<'a> Section<'a> {
         Ok(Section { place: self.place, path: self.full(key), table })
     }
 
+    /// The table of a full name, such as `mqtt.listeners.browsers`.
+    pub(super) fn table(&self, name: &str) -> Result<Section<'a>, ConfigError> {
+        let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
+        let section = self.open_section(first)?;
+        match rest {
+            Some(rest) => section.table(rest),
+            None => Ok(section),
+        }
+    }
+
     /// The keys of this table, and where they stand.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a Spanned<DeString<'a>>> {
         self.table.into_iter().flatten().map(|(key, _)| key)

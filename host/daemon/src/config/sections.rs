@@ -3,7 +3,8 @@
 use super::reader::{Place, Section};
 use super::{
     AdminConfig, Config, ConfigError, Durability, HttpConfig, Instances, LimitsConfig, LogConfig, LogFormat,
-    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TokenSource, brokers, settings, targets,
+    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TlsConfig, TokenSource, brokers, listeners, settings, targets,
+    tls,
 };
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,11 +12,20 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
-const ROOT: [&str; 11] =
-    ["data_dir", "http", "mqtt", "brokers", "admin", "plugins", "plugin", "targets", "store", "limits", "log"];
-const HTTP: [&str; 5] = ["listen", "body_max_bytes", "headers_max", "connections_max", "shutdown_grace_ms"];
-const MQTT: [&str; 5] = ["listen", "dialects", "packet_max_bytes", "connections_max", "subscriptions_max"];
-const ADMIN: [&str; 4] = ["listen", "allow_remote", "token_env", "token_file"];
+const ROOT: [&str; 12] =
+    ["data_dir", "http", "mqtt", "brokers", "admin", "tls", "plugins", "plugin", "targets", "store", "limits", "log"];
+const HTTP: [&str; 8] = [
+    "listen",
+    "certificate_file",
+    "key_file",
+    "client_ca_file",
+    "body_max_bytes",
+    "headers_max",
+    "connections_max",
+    "shutdown_grace_ms",
+];
+const ADMIN: [&str; 7] =
+    ["listen", "certificate_file", "key_file", "client_ca_file", "allow_remote", "token_env", "token_file"];
 const PLUGINS: [&str; 7] = [
     "folder",
     "instances_max",
@@ -32,10 +42,12 @@ const LOG: [&str; 2] = ["format", "filter"];
 
 /// Every table and its keys, for the test of the example, with a star for whatever name the example gives.
 #[cfg(test)]
-pub(super) const TABLES: [(&str, &[&str]); 11] = [
+pub(super) const TABLES: [(&str, &[&str]); 13] = [
     ("", &ROOT),
     ("http", &HTTP),
-    ("mqtt", &MQTT),
+    ("mqtt", &listeners::MQTT),
+    ("mqtt.listeners.*", &listeners::LISTENER),
+    ("tls", &tls::TLS),
     ("brokers.*", &brokers::BROKER),
     ("admin", &ADMIN),
     ("plugins", &PLUGINS),
@@ -47,9 +59,8 @@ pub(super) const TABLES: [(&str, &[&str]); 11] = [
 ];
 
 /// A message or body smaller than this carries no command; one that is larger belongs into object storage.
-const MESSAGE_BYTES: RangeInclusive<u64> = 1_024..=16_777_216;
-const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
-const SUBSCRIPTIONS: RangeInclusive<u64> = 1..=10_000;
+pub(super) const MESSAGE_BYTES: RangeInclusive<u64> = 1_024..=16_777_216;
+pub(super) const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 /// From one page of WebAssembly to all that 32 bits address.
 const MEMORY_BYTES: RangeInclusive<u64> = 65_536..=4_294_967_296;
 const DEADLINE_MS: RangeInclusive<u64> = 1..=60_000;
@@ -61,6 +72,7 @@ pub(super) fn defaults(folder: &Path) -> Config {
         file: None,
         http: HttpConfig {
             listen: loopback(8080),
+            tls: None,
             body_max_bytes: 262_144,
             headers_max: 64,
             connections_max: 10_000,
@@ -68,12 +80,15 @@ pub(super) fn defaults(folder: &Path) -> Config {
         },
         mqtt: MqttConfig {
             listen: loopback(1883),
+            tls: None,
             dialects: Vec::new(),
+            listeners: BTreeMap::new(),
             packet_max_bytes: 262_144,
             connections_max: 20_000,
             subscriptions_max: 200,
         },
-        admin: AdminConfig { listen: loopback(8081), token: TokenSource::Made(made_token(&data_dir)) },
+        admin: AdminConfig { listen: loopback(8081), tls: None, token: TokenSource::Made(made_token(&data_dir)) },
+        tls: TlsConfig::default(),
         plugins: PluginsConfig {
             folder: folder.join("plugins"),
             instances_max: 64,
@@ -109,8 +124,8 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let defaults = defaults(folder);
     let data_dir = path(&root, "data_dir", folder, defaults.data_dir)?;
-    let http = http(&root.section("http", &HTTP)?, &defaults.http)?;
-    let mqtt = mqtt(&root.section("mqtt", &MQTT)?, defaults.mqtt)?;
+    let http = http(&root.section("http", &HTTP)?, folder, &defaults.http)?;
+    let mqtt = listeners::mqtt(&root.section("mqtt", &listeners::MQTT)?, folder, defaults.mqtt)?;
     let admin = admin(&root.section("admin", &ADMIN)?, folder, &data_dir, &defaults.admin)?;
     let plugins = plugins(&root.section("plugins", &PLUGINS)?, folder, defaults.plugins)?;
     let store = store(&root.section("store", &STORE)?, &defaults.store)?;
@@ -122,6 +137,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         limits: limits(&root.section("limits", &LIMITS)?, &defaults.limits, store.retention_days)?,
         store,
         log: log(&root.section("log", &LOG)?, defaults.log)?,
+        tls: tls::bounds(&root.section("tls", &tls::TLS)?)?,
         data_dir,
         http,
         mqtt,
@@ -132,24 +148,14 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn http(section: &Section<'_>, default: &HttpConfig) -> Result<HttpConfig, ConfigError> {
+fn http(section: &Section<'_>, folder: &Path, default: &HttpConfig) -> Result<HttpConfig, ConfigError> {
     Ok(HttpConfig {
         listen: listen(section, default.listen)?,
+        tls: tls::files(section, folder)?,
         body_max_bytes: section.integer("body_max_bytes", MESSAGE_BYTES, default.body_max_bytes)?,
         headers_max: section.integer("headers_max", 8..=1_024, default.headers_max)?,
         connections_max: section.integer("connections_max", CONNECTIONS, default.connections_max)?,
         shutdown_grace_ms: section.integer("shutdown_grace_ms", 0..=600_000, default.shutdown_grace_ms)?,
-    })
-}
-
-fn mqtt(section: &Section<'_>, default: MqttConfig) -> Result<MqttConfig, ConfigError> {
-    let dialects = section.texts("dialects", "the name of a plugin, such as \"my-dialect\"", is_plugin_name)?;
-    Ok(MqttConfig {
-        listen: listen(section, default.listen)?,
-        dialects: dialects.unwrap_or(default.dialects),
-        packet_max_bytes: section.integer("packet_max_bytes", MESSAGE_BYTES, default.packet_max_bytes)?,
-        connections_max: section.integer("connections_max", CONNECTIONS, default.connections_max)?,
-        subscriptions_max: section.integer("subscriptions_max", SUBSCRIPTIONS, default.subscriptions_max)?,
     })
 }
 
@@ -178,7 +184,7 @@ fn admin(
         (None, true) => TokenSource::File(path(section, "token_file", folder, PathBuf::new())?),
         (None, false) => TokenSource::Made(made_token(data_dir)),
     };
-    Ok(AdminConfig { listen, token })
+    Ok(AdminConfig { listen, tls: tls::files(section, folder)?, token })
 }
 
 fn plugins(section: &Section<'_>, folder: &Path, default: PluginsConfig) -> Result<PluginsConfig, ConfigError> {
@@ -261,21 +267,27 @@ fn log(section: &Section<'_>, default: LogConfig) -> Result<LogConfig, ConfigErr
     })
 }
 
-fn listen(section: &Section<'_>, default: SocketAddr) -> Result<SocketAddr, ConfigError> {
+pub(super) fn listen(section: &Section<'_>, default: SocketAddr) -> Result<SocketAddr, ConfigError> {
     section.parsed("listen", "an address and a port, such as \"127.0.0.1:8080\"", default, |text| text.parse().ok())
 }
 
 /// Two listeners on one address would fail later, with an error that names neither key.
 fn distinct_listeners(root: &Section<'_>, config: &Config) -> Result<(), ConfigError> {
-    let listeners = [("http", config.http.listen), ("mqtt", config.mqtt.listen), ("admin", config.admin.listen)];
+    let mut listeners = vec![
+        ("http".to_owned(), config.http.listen),
+        ("mqtt".to_owned(), config.mqtt.listen),
+        ("admin".to_owned(), config.admin.listen),
+    ];
+    let further = config.mqtt.listeners.iter();
+    listeners.extend(further.map(|(name, listener)| (format!("mqtt.listeners.{name}"), listener.listen)));
     for (index, (name, listen)) in listeners.iter().enumerate() {
         let earlier = listeners.iter().take(index).find(|(_, other)| other == listen && listen.port() != 0);
         if let Some((other, _)) = earlier {
             // Only one of the two need be set in the file; the error stands where one is.
-            let set = root.open_section(name)?.has("listen");
+            let set = root.table(name)?.has("listen");
             let (at, taken) = if set { (name, other) } else { (other, name) };
             let problem = format!("is \"{listen}\", which {taken}.listen takes; choose another port");
-            return Err(root.open_section(at)?.error("listen", problem));
+            return Err(root.table(at)?.error("listen", problem));
         }
     }
     Ok(())

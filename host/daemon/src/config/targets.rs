@@ -2,7 +2,8 @@
 
 use super::ConfigError;
 use super::reader::Section;
-use super::sections::{is_plugin_name, path};
+use super::sections::is_plugin_name;
+use super::tls;
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ pub(super) fn all(root: &Section<'_>, folder: &Path) -> Result<BTreeMap<String, 
 
 fn target(section: &Section<'_>, folder: &Path) -> Result<TargetConfig, ConfigError> {
     let default = TargetConfig::at(&url(section)?);
-    let file = |key| section.has(key).then(|| path(section, key, folder, PathBuf::new())).transpose();
+    let file = |key| tls::file(section, key, folder);
     let target = TargetConfig {
         timeout_ms: section.integer("timeout_ms", 100..=300_000, default.timeout_ms)?,
         in_flight_max: section.integer("in_flight_max", 1..=1_000, default.in_flight_max)?,

@@ -1,6 +1,6 @@
 //! What the file accepts, what it refuses, and in which words.
 
-use super::{Config, Durability, Instances, LogFormat, PluginConfig, TargetConfig, TokenSource};
+use super::{Config, Durability, Instances, LogFormat, PluginConfig, TargetConfig, TlsFiles, TokenSource};
 use std::path::{Path, PathBuf};
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -419,7 +419,97 @@ fn the_example_shows_every_key_and_its_default() {
             let found = lines.iter().any(|line| line.split('=').next().is_some_and(|name| name.trim() == *key));
             let is_table =
                 shown.iter().any(|line| line.starts_with(&format!("[{key}")) || line.ends_with(&format!(".{key}]")));
+            let is_table = is_table || shown.iter().any(|line| line.starts_with(&format!("[{table}.{key}.")));
             assert!(found || is_table, "{table}.{key} is not in dragoman.example.toml");
         }
+    }
+}
+
+#[test]
+fn listeners_are_plain_or_have_certificates() {
+    let plain = parse("").unwrap();
+    assert_eq!((&plain.http.tls, &plain.admin.tls, &plain.mqtt.tls), (&None, &None, &None));
+    let config = parse(
+        r#"
+        [http]
+        certificate_file = "tls/a.pem"
+        key_file = "/etc/a.key"
+        [admin]
+        certificate_file = "b.pem"
+        key_file = "b.key"
+        client_ca_file = "operators.pem"
+        [tls]
+        handshake_timeout_ms = 100
+        handshakes_max = 1
+        [mqtt]
+        dialects = ["acme-things"]
+        [mqtt.listeners.browsers]
+        listen = "0.0.0.0:8084"
+        transport = "websocket"
+        certificate_file = "c.pem"
+        key_file = "c.key"
+        [mqtt.listeners.plant]
+        listen = "0.0.0.0:1884"
+        dialects = ["globex-units"]
+        "#,
+    )
+    .unwrap();
+    let files = |certificate: &str, key: &str, client_ca: Option<&str>| TlsFiles {
+        certificate: certificate.into(),
+        key: key.into(),
+        client_ca: client_ca.map(Into::into),
+    };
+    let at = |name: &str| format!("/etc/dragoman/{name}");
+    assert_eq!(config.http.tls, Some(files(&at("tls/a.pem"), "/etc/a.key", None)));
+    assert_eq!(config.admin.tls, Some(files(&at("b.pem"), &at("b.key"), Some(&at("operators.pem")))));
+    assert_eq!((config.tls.handshake_timeout_ms, config.tls.handshakes_max), (100, 1));
+    let browsers = &config.mqtt.listeners["browsers"];
+    assert_eq!((browsers.websocket_path.as_deref(), browsers.listen.port()), (Some("/mqtt"), 8084));
+    assert_eq!(browsers.tls, Some(files(&at("c.pem"), &at("c.key"), None)));
+    let plant = &config.mqtt.listeners["plant"];
+    assert_eq!((&plant.websocket_path, &plant.tls), (&None, &None));
+    for (listener, expected) in [("mqtt", "acme-things"), ("browsers", "acme-things"), ("plant", "globex-units")] {
+        assert_eq!(config.mqtt.dialects_of(listener), [expected]);
+    }
+}
+
+#[test]
+fn a_listener_that_cannot_be_meant_is_refused() {
+    for (text, problem) in [
+        ("[http]\ncertificate_file = \"a\"", "2: http.certificate_file is set and key_file is not; set both or none"),
+        ("[admin]\nkey_file = \"a\"", "2: admin.key_file is set and certificate_file is not; set both or none"),
+        (
+            "[mqtt]\nclient_ca_file = \"a\"",
+            "2: mqtt.client_ca_file means nothing without certificate_file and key_file",
+        ),
+        ("[http]\nkeyfile = \"a\"", "2: unknown key http.keyfile; did you mean http.key_file?"),
+        ("[tls]\nhandshake_timeout_ms = 99", "2: tls.handshake_timeout_ms is 99; allowed are 100 to 60000"),
+        (
+            "[mqtt.listeners.a]\ntransport = \"websocket\"",
+            "2: mqtt.listeners.a.listen is missing; set address and port, such as \"0.0.0.0:8883\"",
+        ),
+        (
+            "[mqtt.listeners.a]\nlisten = \"127.0.0.1:0\"\npath = \"/mqtt\"",
+            "3: mqtt.listeners.a.path means nothing without mqtt.listeners.a.transport = \"websocket\"",
+        ),
+        (
+            "[mqtt.listeners.a]\nlisten = \"127.0.0.1:0\"\ntransport = \"websocket\"\npath = \"mqtt\"",
+            "4: mqtt.listeners.a.path is \"mqtt\"; expected the path of a URL, such as \"/mqtt\"",
+        ),
+        (
+            "[mqtt.listeners.a]\nlisten = \"127.0.0.1:8080\"",
+            "2: mqtt.listeners.a.listen is \"127.0.0.1:8080\", which http.listen takes; choose another port",
+        ),
+        (
+            "[mqtt.listeners.mqtt]\nlisten = \"127.0.0.1:0\"",
+            "1: mqtt.listeners.mqtt is the name of the listener that [mqtt] describes; choose another",
+        ),
+        (
+            "[mqtt.listeners.a]\nlisten = \"127.0.0.1:0\"\nwebsocket = true",
+            "3: unknown key mqtt.listeners.a.websocket; known are listen, transport, path, dialects, certificate_file, \
+             key_file, client_ca_file",
+        ),
+    ] {
+        refused(text, problem);
     }
 }

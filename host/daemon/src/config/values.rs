@@ -1,6 +1,9 @@
 //! The checked values of the configuration. The bounds are in `sections`.
 
+use super::listeners::MqttListenerConfig;
+use super::tls::TlsFiles;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,6 +12,8 @@ use std::path::PathBuf;
 pub(crate) struct HttpConfig {
     /// Default `127.0.0.1:8080`. Port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// With it the listener speaks HTTPS. Default none.
+    pub(crate) tls: Option<TlsFiles>,
     /// Largest request body; a longer one is refused. Default 262 144.
     pub(crate) body_max_bytes: usize,
     /// Most header fields of a request. Default 64.
@@ -24,9 +29,13 @@ pub(crate) struct HttpConfig {
 pub(crate) struct MqttConfig {
     /// Default `127.0.0.1:1883`. Port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// With it that listener speaks MQTT over TLS. Default none.
+    pub(crate) tls: Option<TlsFiles>,
     /// Dialects that a connection is offered to, in this order. Default empty: every loaded one that claims connections, in
     /// order of their names.
     pub(crate) dialects: Vec<String>,
+    /// The `[mqtt.listeners.NAME]` sections: further listeners. Default none.
+    pub(crate) listeners: BTreeMap<String, MqttListenerConfig>,
     /// Largest packet; the connection of a longer one is closed. Default 262 144.
     pub(crate) packet_max_bytes: usize,
     /// Connections that may be open at once. Default 20 000.
@@ -41,6 +50,8 @@ pub(crate) struct AdminConfig {
     /// Default `127.0.0.1:8081`. Port 0 takes a free one. An address that other machines may reach is refused unless
     /// `allow_remote` is true.
     pub(crate) listen: SocketAddr,
+    /// With it the listener speaks HTTPS. Default none.
+    pub(crate) tls: Option<TlsFiles>,
     /// Where the token comes from.
     pub(crate) token: TokenSource,
 }

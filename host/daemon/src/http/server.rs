@@ -1,12 +1,16 @@
-//! A listener that serves one axum router: bounded in connections, TCP_NODELAY on every socket, and with an end.
+//! A listener that serves one axum router: plain or over TLS, bounded in connections, TCP_NODELAY on every socket, and with
+//! an end.
 
+use crate::tls::TlsListener;
 use anyhow::Context;
 use axum::Router;
+use dragoman_mqtt::TlsAccept as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -32,16 +36,21 @@ pub struct ServerLimits {
 /// A bound listener, so that its address is known before it serves.
 pub struct Server {
     listener: TcpListener,
+    tls: Option<Arc<TlsListener>>,
     limits: ServerLimits,
 }
 
 impl Server {
-    /// Binds the address. Port 0 takes a free one.
-    pub async fn bind(address: SocketAddr, limits: ServerLimits) -> anyhow::Result<Self> {
+    /// Binds the address. Port 0 takes a free one. With `tls` it speaks HTTPS.
+    pub async fn bind(
+        address: SocketAddr,
+        tls: Option<Arc<TlsListener>>,
+        limits: ServerLimits,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address} for HTTP; is another program using the port?"))?;
-        Ok(Self { listener, limits })
+        Ok(Self { listener, tls, limits })
     }
 
     /// Where it listens.
@@ -68,8 +77,8 @@ impl Server {
                 () = turned_true(&mut stop) => break,
             };
             while connections.try_join_next().is_some() {}
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, remote) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: trying again at once would only burn a core.
                     tracing::error!(%error, "cannot accept an HTTP connection; raise the limit of open files");
@@ -81,26 +90,18 @@ impl Server {
                 tracing::debug!(%error, "the client was gone before it was served");
                 continue;
             }
-            let service = TowerToHyperService::new(router.clone());
-            let mut stop = stop.clone();
+            let (router, tls, mut stop) = (router.clone(), self.tls.clone(), stop.clone());
             let headers_max = self.limits.headers_max;
             connections.spawn(async move {
                 let _permit = permit;
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_READ_TIMEOUT)
-                    .max_headers(headers_max)
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::pin!(connection);
-                let served = tokio::select! {
-                    served = connection.as_mut() => served,
-                    () = turned_true(&mut stop) => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
+                let Some(tls) = tls else { return serve(stream, router, headers_max, stop).await };
+                // Nothing of a connection is under way before the handshake is done.
+                let stream = tokio::select! {
+                    stream = tls.accept(stream, remote) => stream,
+                    () = turned_true(&mut stop) => None,
                 };
-                if let Err(error) = served {
-                    tracing::debug!(%error, "an HTTP connection ended early");
+                if let Some(stream) = stream {
+                    serve(stream, router, headers_max, stop).await;
                 }
             });
         }
@@ -119,6 +120,29 @@ impl Server {
             limit = self.limits.connections_max,
             "all HTTP connections are taken, further clients wait; look for clients that keep theirs, or raise the limit"
         );
+    }
+}
+
+/// Serves one connection until it ends, or `stop` turns true and its request is answered.
+async fn serve<S>(stream: S, router: Router, headers_max: usize, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_READ_TIMEOUT)
+        .max_headers(headers_max)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = turned_true(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "an HTTP connection ended early");
     }
 }
 

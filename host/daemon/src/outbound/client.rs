@@ -3,6 +3,7 @@
 use super::form;
 use super::verdict::{Outcome, retry_after_ms};
 use crate::config::TargetConfig;
+use crate::tls::files::{self, TlsError};
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use bytes::Bytes;
 use dragoman_store::RequestRow;
@@ -12,8 +13,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -51,32 +50,9 @@ pub(crate) enum TargetError {
         /// The file.
         path: PathBuf,
     },
-    /// The file holds no certificate.
-    #[error("{what} names {}, which holds no usable certificate ({detail}); expected certificates in PEM", path.display())]
-    NoCertificate {
-        /// The key.
-        what: String,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The system trusts nobody.
-    #[error(
-        "{what} begins with https://, but this system has no certificates of authorities; install them, or name a file with ca_file"
-    )]
-    NoAuthorities {
-        /// The key.
-        what: String,
-    },
-    /// TLS cannot be set up.
-    #[error("{what}: TLS cannot be set up: {detail}")]
-    Tls {
-        /// The key.
-        what: String,
-        /// What the library says.
-        detail: String,
-    },
+    /// Its certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// The HTTP client of one target.
@@ -203,37 +179,12 @@ fn authorization(what: String, path: &Path) -> Result<Secret, TargetError> {
     }
 }
 
-fn tls(name: &str, config: &TargetConfig) -> Result<ClientConfig, TargetError> {
-    let roots = match &config.ca_file {
-        Some(path) => authorities_of_file(format!("targets.{name}.ca_file"), path)?,
-        // Nothing is looked at where no TLS is spoken.
-        None if !config.is_tls() => RootCertStore::empty(),
-        None => authorities_of_system(format!("targets.{name}.url"))?,
+fn tls(name: &str, config: &TargetConfig) -> Result<ClientConfig, TlsError> {
+    let what = format!("targets.{name}.ca_file");
+    // Nothing is looked at where no TLS is spoken.
+    let roots = match config.is_tls() {
+        true => files::authorities(&what, config.ca_file.as_deref())?,
+        false => RootCertStore::empty(),
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TargetError::Tls { what: format!("targets.{name}"), detail: error.to_string() })?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn authorities_of_file(what: String, path: &Path) -> Result<RootCertStore, TargetError> {
-    let pem = match std::fs::read(path) {
-        Ok(pem) => pem,
-        Err(source) => return Err(TargetError::Unreadable { what, path: path.to_owned(), source }),
-    };
-    let bad = |detail: String| TargetError::NoCertificate { what: what.clone(), path: path.to_owned(), detail };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(bad("it has none".to_owned())) } else { Ok(roots) }
-}
-
-fn authorities_of_system(what: String) -> Result<RootCertStore, TargetError> {
-    let mut roots = RootCertStore::empty();
-    // Some systems carry a few that are not well formed; the others are good.
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 { Err(TargetError::NoAuthorities { what }) } else { Ok(roots) }
+    Ok(files::trusting(&what, roots)?.with_no_client_auth())
 }

@@ -10,7 +10,7 @@ impl Gateway {
     /// The first dialect that knows the client decides.
     pub(super) async fn admit(self: &Arc<Self>, attempt: &ConnectAttempt) -> Result<Grant, ConnectRefusal> {
         let catalog = self.catalog();
-        let configured = &self.config.mqtt.dialects;
+        let configured = self.config.mqtt.dialects_of(&attempt.session.listener);
         let asked: Vec<&Arc<Plugin>> = match configured.is_empty() {
             true => catalog.plugins.values().collect(),
             false => configured.iter().filter_map(|name| catalog.get(name)).collect(),

@@ -1,6 +1,7 @@
 //! The state of one embedded broker: limits, counters, tables, and the way to the daemon.
 
 use super::counters::Counters;
+use super::front::Doors;
 use super::index::Index;
 use super::live::Live;
 use super::outstanding::Outstanding;
@@ -9,10 +10,11 @@ use super::router::Turns;
 use super::tables::Tables;
 use crate::broker::Receipt;
 use crate::events::BrokerEvents;
-use crate::options::EmbeddedOptions;
+use crate::options::{EmbeddedOptions, ListenerOptions};
 use rmqtt::context::ServerContext;
 use rmqtt::shared::Entry;
 use rmqtt::types::Id;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,6 +32,8 @@ pub(super) struct Hub {
     pub(super) counters: Counters,
     /// Listener names by the library's listener id.
     pub(super) listeners: Vec<Arc<str>>,
+    /// Who comes through listeners that are not the library's own.
+    pub(super) doors: Doors,
     /// Locked before the tables where both are.
     index: RwLock<Index>,
     tables: RwLock<Tables>,
@@ -52,6 +56,7 @@ impl Hub {
     pub(super) fn new(options: EmbeddedOptions, events: Arc<dyn BrokerEvents>) -> Self {
         Self {
             listeners: options.listeners.iter().map(|listener| listener.name.as_str().into()).collect(),
+            doors: Doors::default(),
             options,
             events,
             counters: Counters::default(),
@@ -108,6 +113,18 @@ impl Hub {
     pub(super) fn listener_name(&self, id: &Id) -> Arc<str> {
         let at = usize::from(id.lid()).checked_sub(1);
         at.and_then(|at| self.listeners.get(at)).cloned().unwrap_or_else(|| Arc::from(""))
+    }
+
+    /// Where a client is. None: nobody knows, which for a listener with a front means that it went round it.
+    pub(super) fn remote(&self, id: &Id) -> Option<SocketAddr> {
+        let seen = id.remote_addr?;
+        if self.has_front(id) { self.doors.behind(seen) } else { Some(seen) }
+    }
+
+    /// Whether the listener of a connection is one of ours, with the library's behind it.
+    pub(super) fn has_front(&self, id: &Id) -> bool {
+        let at = usize::from(id.lid()).checked_sub(1);
+        at.and_then(|at| self.options.listeners.get(at)).is_some_and(ListenerOptions::has_front)
     }
 
     /// Whether a connection is to be answered with "unavailable".

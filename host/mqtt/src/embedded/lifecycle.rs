@@ -36,12 +36,17 @@ pub(super) async fn authenticate(hub: &Arc<Hub>, connect: &ConnectInfo) -> AuthR
         device: None,
         protocol_level: connect.proto_ver(),
     };
+    let remote = hub.remote(id);
+    if remote.is_none() && hub.has_front(id) {
+        // Somebody on this machine found the port that only the front uses.
+        return refuse(hub, id, "round-the-front", AuthResult::NotAuthorized);
+    }
     let attempt = ConnectAttempt {
         session: session.clone(),
         password: connect.password().map(|password| password.to_vec()),
         keep_alive_s: connect.keep_alive(),
         clean: connect.clean_start(),
-        remote: connect.ipaddress(),
+        remote,
     };
     let (cause, answer) = match hub.events.authenticate(attempt).await {
         _ if hub.is_stopping() => ("stopping", AuthResult::NotAuthorized),
@@ -58,6 +63,10 @@ pub(super) async fn authenticate(hub: &Arc<Hub>, connect: &ConnectInfo) -> AuthR
         Err(ConnectRefusal::BadClientId) => ("bad-client-id", AuthResult::NotAuthorized),
         Err(ConnectRefusal::Unavailable) => ("unavailable", turn_away(hub, id)),
     };
+    refuse(hub, id, cause, answer)
+}
+
+fn refuse(hub: &Hub, id: &Id, cause: &'static str, answer: AuthResult) -> AuthResult {
     hub.counters.refused_connect(cause);
     tracing::info!(client = %id.client_id, listener = %hub.listener_name(id), cause, "a client is not let in");
     answer

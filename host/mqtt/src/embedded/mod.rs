@@ -5,6 +5,7 @@ mod counters;
 mod delivery;
 mod entries;
 mod filters;
+mod front;
 mod held;
 mod hooks;
 mod hub;

@@ -1,6 +1,7 @@
 //! Starting the library on threads of its own, and stopping it without leaving anything behind.
 
 use super::entries::WaitingShared;
+use super::front::Front;
 use super::hub::{Hub, Running};
 use super::retained::{Retained, SharedSubscriptions};
 use super::router::OnceRouter;
@@ -15,14 +16,18 @@ use rmqtt::router::DefaultRouter;
 use rmqtt::server::MqttServer;
 use rmqtt::shared::DefaultShared;
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+/// A free port that other machines do not reach.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How long the library may hold on to what is to be freed.
 const LET_GO: Duration = Duration::from_secs(1);
 
@@ -67,11 +72,21 @@ pub(super) async fn start(mut options: EmbeddedOptions, events: Arc<dyn BrokerEv
 type SetUp = (Vec<(String, SocketAddr)>, Vec<JoinHandle<()>>, Arc<dyn Register>);
 
 async fn set_up(hub: Arc<Hub>, kept: Vec<crate::KeptSession>) -> Result<SetUp, BrokerError> {
-    let mut listeners = Vec::new();
-    let mut addresses = Vec::new();
+    let (mut listeners, mut addresses, mut fronts) = (Vec::new(), Vec::new(), Vec::new());
     for listener in &hub.options.listeners {
-        let bound = bind(listener, &hub.options)?;
-        let address = bound.local_addr().map_err(|error| bind_error(listener, &error.to_string()))?;
+        let failed = |error: &dyn Display| bind_error(listener, &error.to_string());
+        // The library's own behind a front is nobody else's business.
+        let behind = if listener.has_front() { LOOPBACK } else { listener.address };
+        let bound = bind(listener, behind, &hub.options)?;
+        let mut address = bound.local_addr().map_err(|error| failed(&error))?;
+        if listener.has_front() {
+            let front = Front::new(hub.clone(), listener, address);
+            let outside = TcpListener::bind(listener.address).await.map_err(|error| failed(&error))?;
+            address = outside.local_addr().map_err(|error| failed(&error))?;
+            // As many more as may be looked at before the library refuses them with a word.
+            let connections_max = hub.options.max_sessions.saturating_add(listener.max_handshakes);
+            fronts.push(front.run(outside, connections_max));
+        }
         addresses.push((listener.name.clone(), address));
         listeners.push(bound);
     }
@@ -107,8 +122,9 @@ async fn set_up(hub: Arc<Hub>, kept: Vec<crate::KeptSession>) -> Result<SetUp, B
             tracing::error!(%error, "the MQTT broker ended");
         }
     });
-    let sweep = tokio::spawn(sweep::run(hub));
-    Ok((addresses, vec![serve, sweep], register))
+    let mut tasks = vec![serve, tokio::spawn(sweep::run(hub))];
+    tasks.extend(fronts.into_iter().map(tokio::spawn));
+    Ok((addresses, tasks, register))
 }
 
 fn check(options: &EmbeddedOptions) -> Result<(), BrokerError> {
@@ -132,10 +148,14 @@ fn check(options: &EmbeddedOptions) -> Result<(), BrokerError> {
     }
 }
 
-fn bind(listener: &ListenerOptions, options: &EmbeddedOptions) -> Result<Listener, BrokerError> {
+fn bind(
+    listener: &ListenerOptions,
+    address: SocketAddr,
+    options: &EmbeddedOptions,
+) -> Result<Listener, BrokerError> {
     Builder::new()
         .name(listener.name.clone())
-        .laddr(listener.address)
+        .laddr(address)
         .nodelay(true)
         .reuseaddr(Some(true))
         // With true, a client without user name would never be asked about.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -81,8 +81,9 @@ pub struct Packet {
     pub body: Vec<u8>,
 }
 
-pub struct Client {
-    pub io: TcpStream,
+/// Over TCP, or over whatever else carries bytes.
+pub struct Client<S = TcpStream> {
+    pub io: S,
     level: u8,
     publishes: VecDeque<Publish>,
 }
@@ -153,11 +154,7 @@ impl Client {
     pub async fn try_connect(address: SocketAddr, connect: &Connect) -> (Self, Connack) {
         let io = TcpStream::connect(address).await.unwrap();
         io.set_nodelay(true).unwrap();
-        let mut client = Self { io, level: connect.level, publishes: VecDeque::new() };
-        client.send(&connect_packet(connect)).await;
-        let connack = client.packet().await.expect("CONNACK, not the end of the connection");
-        assert_eq!(connack.first, 0x20);
-        (client, Connack { session_present: connack.body[0] & 1 == 1, code: connack.body[1] })
+        Self::try_connect_over(io, connect).await
     }
 
     /// Sends a CONNECT and does not wait for the answer.
@@ -166,6 +163,23 @@ impl Client {
         let mut client = Self { io, level: connect.level, publishes: VecDeque::new() };
         client.send(&connect_packet(connect)).await;
         client
+    }
+
+    /// Ends the connection with RST.
+    pub fn reset(self) {
+        #[allow(deprecated)]
+        self.io.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Connects over a stream that is open.
+    pub async fn try_connect_over(io: S, connect: &Connect) -> (Self, Connack) {
+        let mut client = Self { io, level: connect.level, publishes: VecDeque::new() };
+        client.send(&connect_packet(connect)).await;
+        let connack = client.packet().await.expect("CONNACK, not the end of the connection");
+        assert_eq!(connack.first, 0x20);
+        (client, Connack { session_present: connack.body[0] & 1 == 1, code: connack.body[1] })
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
@@ -319,11 +333,5 @@ impl Client {
 
     pub async fn disconnect(&mut self) {
         self.send(&[0xe0, 0]).await;
-    }
-
-    /// Ends the connection with RST.
-    pub fn reset(self) {
-        #[allow(deprecated)]
-        self.io.set_linger(Some(Duration::ZERO)).unwrap();
     }
 }
