@@ -13,7 +13,9 @@ use crate::runtime::{plugin_changes, recovery, retention, settings};
 use crate::tls::{Reload, TlsListener};
 use crate::{admin, http, tls};
 use anyhow::Context;
-use dragoman_mqtt::{Broker, EmbeddedBroker, EmbeddedOptions, ExternalConnection, KeptSession, ListenerOptions, TlsAccept};
+use dragoman_mqtt::{
+    Broker, EmbeddedBroker, EmbeddedOptions, ExternalConnection, KeptSession, ListenerOptions, TlsAccept,
+};
 use dragoman_store::sqlite::{SqliteBackend, SqliteOptions};
 use dragoman_store::{Journal, JournalOptions};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};

@@ -142,8 +142,8 @@ async fn works<S: AsyncRead + AsyncWrite + Unpin>(stage: &mut Stage, open: impl 
         assert_eq!(client.publish("up", &"y".repeat(20_000)).await, 0);
         assert_eq!(stage.inbound().await.topic, "up");
         client.disconnect().await;
-        assert_eq!(stage.closed().await.1, CloseReason::ByClient);
         client.closed().await;
+        assert_eq!(stage.closed().await.1, CloseReason::ByClient);
     }
 }
 
@@ -161,9 +161,8 @@ async fn mqtt_is_spoken_over_websocket_with_and_without_tls() {
     let secure = Secure::new();
     let mut plain = stage(|_, listener| listener.websocket_path = Some("/mqtt".into())).await;
     let address = plain.address;
-    let open = async || {
-        bytes_over(websocket(TcpStream::connect(address).await.unwrap(), "/mqtt", "mqtt").await.unwrap())
-    };
+    let open =
+        async || bytes_over(websocket(TcpStream::connect(address).await.unwrap(), "/mqtt", "mqtt").await.unwrap());
     works(&mut plain, open).await;
     plain.stop().await;
     let both = |_: &mut Setup, listener: &mut ListenerOptions| {
@@ -171,9 +170,8 @@ async fn mqtt_is_spoken_over_websocket_with_and_without_tls() {
     };
     let mut both = stage(both).await;
     let address = both.address;
-    let open = async || {
-        bytes_over(websocket(secure.connect(address).await, "/deep/path", "other, mqtt").await.unwrap())
-    };
+    let open =
+        async || bytes_over(websocket(secure.connect(address).await, "/deep/path", "other, mqtt").await.unwrap());
     works(&mut both, open).await;
     both.stop().await;
 }
@@ -295,7 +293,8 @@ async fn nobody_gets_in_behind_the_front() {
 /// Every TCP port on which this process listens. Tests that run in processes of their own see only their own.
 #[cfg(target_os = "linux")]
 fn own_listening_ports() -> Vec<SocketAddr> {
-    let sockets = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let sockets =
+        std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     let own: Vec<String> = sockets
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect();

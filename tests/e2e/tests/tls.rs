@@ -155,7 +155,7 @@ async fn a_certificate_is_renewed_while_a_command_is_on_its_way() -> anyhow::Res
 
     let before = admin.metrics().await?;
     let valid_until = before.sum("dragoman_tls_certificate_not_after_seconds", &[("listener", "http")]);
-    ensure!(valid_until == 67_090_809_600.0, "the metric says {valid_until}");
+    ensure!(valid_until == 67_090_118_400.0, "the metric says {valid_until}");
     std::fs::write(certificates.path("a.pem"), "half of a certificate")?;
     wait::until("the refusal of a broken file", SOON, || async {
         let failed = admin.metrics().await?.sum("dragoman_tls_reloads_total", &[("outcome", "failed")]);
@@ -233,7 +233,7 @@ async fn check_finds_certificates_that_cannot_serve() -> anyhow::Result<()> {
     };
     certificates.sign("a", 1, |_| {})?;
     let (good, said) = check().await?;
-    ensure!(good && said.contains("is valid until Thu, 01 Jan 4096"), "{said}");
+    ensure!(good && said.contains("is valid until Sun, 01 Jan 4096"), "{said}");
     certificates.sign("a", 1, |params| {
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
     })?;

@@ -33,9 +33,13 @@ pub(super) fn run(file: Option<&Path>, output: &Output) -> Result<(), Failure> {
     ] {
         findings.push(free_port(what, listen));
     }
-    findings.extend(config.mqtt.listeners.iter().map(|(name, listener)| {
-        free_port(&format!("{}.listen", crate::tls::mqtt_section(name)), listener.listen)
-    }));
+    findings.extend(
+        config
+            .mqtt
+            .listeners
+            .iter()
+            .map(|(name, listener)| free_port(&format!("{}.listen", crate::tls::mqtt_section(name)), listener.listen)),
+    );
     findings.extend(certificates(&config));
     findings.extend(config.brokers.iter().map(|(name, broker)| broker_of(name, broker)));
     findings.extend(config.targets.iter().map(|(name, target)| target_of(name, target)));
@@ -199,11 +203,13 @@ fn loaded(catalog: &Catalog) -> Vec<Finding> {
 fn named(config: &Config, catalog: &Catalog) -> Vec<Finding> {
     let mut findings = Vec::new();
     let further = config.mqtt.listeners.iter();
-    let further = further.map(|(name, listener)| (format!("{}.dialects", crate::tls::mqtt_section(name)), &listener.dialects));
+    let further =
+        further.map(|(name, listener)| (format!("{}.dialects", crate::tls::mqtt_section(name)), &listener.dialects));
     let offered = std::iter::once(("mqtt.dialects".to_owned(), &config.mqtt.dialects));
     // A listener that names none has those of [mqtt], of which is said there what is wrong.
     let offered = offered.chain(further.filter(|(_, dialects)| **dialects != config.mqtt.dialects));
-    for (key, dialect) in offered.flat_map(|(key, dialects)| dialects.iter().map(move |dialect| (key.clone(), dialect))) {
+    for (key, dialect) in offered.flat_map(|(key, dialects)| dialects.iter().map(move |dialect| (key.clone(), dialect)))
+    {
         match catalog.get(dialect) {
             None => {
                 findings.push(wrong(&key, format!("no plugin {dialect} is in the folder; add it, or leave it out")));

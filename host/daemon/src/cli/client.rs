@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::tls::files;
 use reqwest::blocking::{Body, Client, RequestBuilder};
 use reqwest::{Method, Url};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -62,7 +62,7 @@ impl Connection {
             _ if self.ca_file.is_some() || identity.is_some() => {
                 return Err(Failure::Usage(format!("certificates mean nothing for {base}; name an https:// address")));
             }
-            _ => files::trusting("--ca-file", RootCertStore::empty()).map(ConfigBuilder::with_no_client_auth),
+            _ => files::trusting("--admin", RootCertStore::empty()).map(|client| client.with_no_client_auth()),
         };
         config.map_err(|error| Failure::failed(error.to_string()))
     }

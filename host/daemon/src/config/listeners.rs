@@ -108,7 +108,9 @@ fn listener(
     }
     let is_websocket = section.choice("transport", &[("tcp", false), ("websocket", true)], false)?;
     if !is_websocket && section.has("path") {
-        return Err(section.error("path", format!("means nothing without {} = \"websocket\"", section.full("transport"))));
+        return Err(
+            section.error("path", format!("means nothing without {} = \"websocket\"", section.full("transport")))
+        );
     }
     let expected = "the path of a URL, such as \"/mqtt\"";
     let path = section.parsed("path", expected, PATH.to_owned(), |text| is_path(text).then(|| text.to_owned()))?;

@@ -22,7 +22,6 @@ mod values;
 pub(crate) use admin_token::AdminTokenError;
 pub(crate) use brokers::BrokerConfig;
 pub(crate) use error::ConfigError;
-pub(crate) use listeners::MqttListenerConfig;
 pub(crate) use private_file::create_private;
 pub(crate) use targets::{TargetConfig, is_transport};
 pub(crate) use tls::{TlsConfig, TlsFiles};

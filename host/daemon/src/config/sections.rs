@@ -3,8 +3,8 @@
 use super::reader::{Place, Section};
 use super::{
     AdminConfig, Config, ConfigError, Durability, HttpConfig, Instances, LimitsConfig, LogConfig, LogFormat,
-    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TlsConfig, TokenSource, brokers, listeners, settings, targets,
-    tls,
+    MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TlsConfig, TokenSource, brokers, listeners, settings,
+    targets, tls,
 };
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

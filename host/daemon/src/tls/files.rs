@@ -111,7 +111,8 @@ pub(super) fn load(section: &str, files: &TlsFiles, is_http: bool, now_s: u64) -
     };
     let first = chain.first().ok_or_else(|| bad("it has none".to_owned()))?;
     let certificate = certificate::read(first).map_err(|error| bad(error.to_string()))?;
-    let setup = |error: &dyn std::fmt::Display| TlsError::Setup { section: section.to_owned(), detail: error.to_string() };
+    let setup =
+        |error: &dyn std::fmt::Display| TlsError::Setup { section: section.to_owned(), detail: error.to_string() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = match &files.client_ca {
         None => WebPkiClientVerifier::no_client_auth(),
@@ -134,11 +135,9 @@ pub(super) fn load(section: &str, files: &TlsFiles, is_http: bool, now_s: u64) -
             certificate: files.certificate.clone(),
         },
         rustls::Error::InvalidCertificate(error) => bad(error.to_string()),
-        error => TlsError::NoKey {
-            key: format!("{section}.key_file"),
-            path: files.key.clone(),
-            detail: error.to_string(),
-        },
+        error => {
+            TlsError::NoKey { key: format!("{section}.key_file"), path: files.key.clone(), detail: error.to_string() }
+        }
     })?;
     if is_http {
         config.alpn_protocols.push(super::HTTP_1_1.to_vec());
@@ -180,11 +179,8 @@ pub(crate) fn check(section: &str, files: &TlsFiles, is_http: bool) -> Result<St
         Some(path) => format!(", clients need a certificate of {}", path.display()),
         None => String::new(),
     };
-    let valid = format!(
-        "{} is valid until {}{clients}",
-        files.certificate.display(),
-        date(loaded.certificate.not_after_s)
-    );
+    let valid =
+        format!("{} is valid until {}{clients}", files.certificate.display(), date(loaded.certificate.not_after_s));
     Ok(std::iter::once(valid).chain(loaded.remarks).collect::<Vec<_>>().join("; "))
 }
 
@@ -201,7 +197,8 @@ fn remarks(section: &str, files: &TlsFiles, certificate: &Certificate, now_s: u6
     let mode = std::fs::metadata(&files.key).map_or(0, |found| found.permissions().mode());
     if mode & 0o007 != 0 {
         let path = files.key.display();
-        remarks.push(format!("every user of this machine may read or change {path}; take that away with chmod o= {path}"));
+        remarks
+            .push(format!("every user of this machine may read or change {path}; take that away with chmod o= {path}"));
     }
     remarks
 }

@@ -34,7 +34,10 @@ pub(crate) struct TlsListener {
 
 impl std::fmt::Debug for TlsListener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsListener").field("section", &self.section).field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("TlsListener")
+            .field("section", &self.section)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,15 +27,14 @@ pub(crate) fn mqtt_section(listener: &str) -> String {
 
 /// Every listener with a certificate: its section in the configuration, its files, and whether HTTP is spoken there.
 pub(crate) fn configured(config: &Config) -> Vec<(String, &TlsFiles, bool)> {
-    let first = [
-        ("http", &config.http.tls, true),
-        ("mqtt", &config.mqtt.tls, false),
-        ("admin", &config.admin.tls, true),
-    ];
+    let first =
+        [("http", &config.http.tls, true), ("mqtt", &config.mqtt.tls, false), ("admin", &config.admin.tls, true)];
     let first = first.into_iter().map(|(section, tls, is_http)| (section.to_owned(), tls, is_http));
-    let further = config.mqtt.listeners.iter().map(|(name, listener)| {
-        (mqtt_section(name), &listener.tls, listener.websocket_path.is_some())
-    });
+    let further = config
+        .mqtt
+        .listeners
+        .iter()
+        .map(|(name, listener)| (mqtt_section(name), &listener.tls, listener.websocket_path.is_some()));
     first.chain(further).filter_map(|(section, tls, is_http)| Some((section, tls.as_ref()?, is_http))).collect()
 }
 

@@ -143,7 +143,7 @@ async fn serial_now(listener: &TlsListener, authority: &Authority) -> String {
 fn what_is_wrong_with_the_files_is_said() {
     let authority = authority();
     let pair = good(&authority, 1);
-    let valid = "a.pem is valid until Thu, 01 Jan 4096 00:00:00 GMT";
+    let valid = "a.pem is valid until Sun, 01 Jan 4096 00:00:00 GMT";
     assert_eq!(Folder::with(&pair).check(false).unwrap(), valid);
     let mutual = Folder::with(&pair);
     mutual.trust(&authority.as_ref().pem());
@@ -194,7 +194,7 @@ fn a_certificate_out_of_its_time_is_found_and_one_that_soon_is_remarked() {
     assert!(early.check(false).unwrap_err().contains("is not valid before Wed, 01 Jan 3000"));
 
     let folder = Folder::with(&good(&authority, 1));
-    let not_after_s = 67_090_809_600;
+    let not_after_s = 67_090_118_400;
     for (left_s, expected) in [(30 * DAY_S, 0), (30 * DAY_S - 1, 1), (DAY_S, 1), (0, 0)] {
         let now_s = not_after_s - left_s;
         let loaded = files::load("http", &folder.files(false), true, now_s).unwrap();
@@ -202,14 +202,17 @@ fn a_certificate_out_of_its_time_is_found_and_one_that_soon_is_remarked() {
         assert!(files::in_its_time("http", &folder.files(false), &loaded.certificate, now_s).is_ok());
     }
     let loaded = files::load("http", &folder.files(false), true, not_after_s - 2 * DAY_S).unwrap();
-    let remark = "the certificate of http expires in 2 days, on Thu, 01 Jan 4096 00:00:00 GMT; renew it, the file is read again by \
+    let remark = "the certificate of http expires in 2 days, on Sun, 01 Jan 4096 00:00:00 GMT; renew it, the file is read again by \
                   itself";
     assert_eq!(loaded.remarks, [remark]);
     assert!(files::in_its_time("http", &folder.files(false), &loaded.certificate, not_after_s + 1).is_err());
 
     std::fs::set_permissions(folder.path().join("a.key"), PermissionsExt::from_mode(0o644)).unwrap();
     let said = folder.check(false).unwrap();
-    assert!(said.contains("; every user of this machine may read or change a.key; take that away with chmod o= a.key"), "{said}");
+    assert!(
+        said.contains("; every user of this machine may read or change a.key; take that away with chmod o= a.key"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -285,7 +288,8 @@ async fn only_clients_with_a_certificate_of_the_authority_get_in() {
         as_client(params);
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
     });
-    for (identity, expected) in [(Some(&known), true), (None, false), (Some(&stranger), false), (Some(&expired), false)] {
+    for (identity, expected) in [(Some(&known), true), (None, false), (Some(&stranger), false), (Some(&expired), false)]
+    {
         let (_, taken) = shake(&listener, client(&ours, identity)).await;
         assert_eq!(taken, expected);
     }
@@ -321,7 +325,9 @@ async fn a_handshake_has_its_time_and_its_place() {
 }
 
 /// A listener with one answer, and what stops it.
-async fn serve(listener: &Arc<TlsListener>) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+async fn serve(
+    listener: &Arc<TlsListener>,
+) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     let limits = ServerLimits { connections_max: 10, headers_max: 64 };
     let server = Server::bind("127.0.0.1:0".parse().unwrap(), Some(listener.clone()), limits).await.unwrap();
     let address = server.address().unwrap();

@@ -148,11 +148,7 @@ fn check(options: &EmbeddedOptions) -> Result<(), BrokerError> {
     }
 }
 
-fn bind(
-    listener: &ListenerOptions,
-    address: SocketAddr,
-    options: &EmbeddedOptions,
-) -> Result<Listener, BrokerError> {
+fn bind(listener: &ListenerOptions, address: SocketAddr, options: &EmbeddedOptions) -> Result<Listener, BrokerError> {
     Builder::new()
         .name(listener.name.clone())
         .laddr(address)

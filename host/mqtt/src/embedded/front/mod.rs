@@ -151,7 +151,8 @@ impl Front {
     fn refused(&self, remote: SocketAddr, cause: &'static str) {
         let listener = self.name.to_string();
         tracing::debug!(listener, %remote, cause, "a connection is closed before the broker does");
-        metrics::counter!("dragoman_mqtt_connections_refused_total", "listener" => listener, "cause" => cause).increment(1);
+        metrics::counter!("dragoman_mqtt_connections_refused_total", "listener" => listener, "cause" => cause)
+            .increment(1);
     }
 
     fn tell(&self, what: &str, error: &io::Error) {

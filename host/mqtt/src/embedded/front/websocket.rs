@@ -201,9 +201,9 @@ mod tests {
             }
             let judged = judge(&request.body(()).unwrap(), Response::new(()), "/mqtt");
             let judged = judged.map_err(|(cause, answer)| (cause, answer.status()));
-            let chosen = judged.as_ref().map(|response| {
-                response.headers().get("sec-websocket-protocol").unwrap().to_str().unwrap()
-            });
+            let chosen = judged
+                .as_ref()
+                .map(|response| response.headers().get("sec-websocket-protocol").unwrap().to_str().unwrap());
             assert_eq!(chosen.map_err(|refusal| *refusal), expected, "{path} {protocols:?}");
         }
     }
