@@ -75,9 +75,7 @@ async fn set_up(hub: Arc<Hub>, kept: Vec<crate::KeptSession>) -> Result<SetUp, B
     let (mut listeners, mut addresses, mut fronts) = (Vec::new(), Vec::new(), Vec::new());
     for listener in &hub.options.listeners {
         let failed = |error: &dyn Display| bind_error(listener, &error.to_string());
-        // The library's own behind a front is nobody else's business.
-        let behind = if listener.has_front() { LOOPBACK } else { listener.address };
-        let bound = bind(listener, behind, &hub.options)?;
+        let bound = bind(listener, &hub.options)?;
         let mut address = bound.local_addr().map_err(|error| failed(&error))?;
         if listener.has_front() {
             let front = Front::new(hub.clone(), listener, address);
@@ -148,9 +146,14 @@ fn check(options: &EmbeddedOptions) -> Result<(), BrokerError> {
     }
 }
 
-fn bind(listener: &ListenerOptions, address: SocketAddr, options: &EmbeddedOptions) -> Result<Listener, BrokerError> {
+fn bind(listener: &ListenerOptions, options: &EmbeddedOptions) -> Result<Listener, BrokerError> {
+    // The library writes the name and the address into its log, where the one behind a front must not look like the front.
+    let (name, address) = match listener.has_front() {
+        true => (format!("(behind {})", listener.name), LOOPBACK),
+        false => (listener.name.clone(), listener.address),
+    };
     Builder::new()
-        .name(listener.name.clone())
+        .name(name)
         .laddr(address)
         .nodelay(true)
         .reuseaddr(Some(true))

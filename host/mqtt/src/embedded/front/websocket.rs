@@ -46,9 +46,11 @@ where
         .max_message_size(Some(longest))
         .max_frame_size(Some(longest));
     let mut cause = "no-websocket";
+    #[allow(clippy::result_large_err)] // What the library calls has this shape.
     let decide = |request: &Request, response: Response| match judge(request, response, path) {
         Ok(response) => Ok(response),
-        Err((why, answer)) => {
+        Err(refusal) => {
+            let (why, answer) = *refusal;
             cause = why;
             Err(answer)
         }
@@ -61,7 +63,7 @@ where
     }
 }
 
-type Refusal = (&'static str, ErrorResponse);
+type Refusal = Box<(&'static str, ErrorResponse)>;
 
 fn judge(request: &Request, mut response: Response, path: &str) -> Result<Response, Refusal> {
     if request.uri().path() != path {
@@ -84,7 +86,7 @@ fn judge(request: &Request, mut response: Response, path: &str) -> Result<Respon
 fn refusal(cause: &'static str, status: StatusCode, text: String) -> Refusal {
     let mut answer = ErrorResponse::new(Some(text));
     *answer.status_mut() = status;
-    (cause, answer)
+    Box::new((cause, answer))
 }
 
 /// Carries until either side ends.
@@ -200,7 +202,7 @@ mod tests {
                 request = request.header("sec-websocket-protocol", *protocol);
             }
             let judged = judge(&request.body(()).unwrap(), Response::new(()), "/mqtt");
-            let judged = judged.map_err(|(cause, answer)| (cause, answer.status()));
+            let judged = judged.map_err(|refusal| (refusal.0, refusal.1.status()));
             let chosen = judged
                 .as_ref()
                 .map(|response| response.headers().get("sec-websocket-protocol").unwrap().to_str().unwrap());
