@@ -166,7 +166,8 @@ async fn mqtt_is_spoken_over_websocket_with_and_without_tls() {
     works(&mut plain, open).await;
     plain.stop().await;
     let both = |_: &mut Setup, listener: &mut ListenerOptions| {
-        (listener.tls, listener.websocket_path) = (Some(secure.clone()), Some("/deep/path".into()));
+        listener.tls = Some(secure.clone());
+        listener.websocket_path = Some("/deep/path".into());
     };
     let mut both = stage(both).await;
     let address = both.address;
