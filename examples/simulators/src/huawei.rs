@@ -1,7 +1,7 @@
 //! Firmware of a device of Huawei IoTDA: signs in with an HMAC, never subscribes, answers on the response topic.
 //!
-//! Like the platform's own device SDKs it relies on the implicit subscription to its system topics. Commands for
-//! sub-devices reach a gateway on the gateway's own topics and are answered there.
+//! Like the platform's own device SDKs it relies on the implicit subscription to its system topics, unless it is told that
+//! its broker is another's. Commands for sub-devices reach a gateway on the gateway's own topics and are answered there.
 
 use crate::device::{Firmware, Login, Publish};
 use crate::model::{Command, Model, Verdict};
@@ -17,23 +17,34 @@ pub struct HuaweiFirmware {
     pub device_id: String,
     /// Secret from which the password is derived.
     pub secret: String,
+    /// At a broker that knows nothing of the platform it subscribes to its topics itself, and keeps one password: that of
+    /// [`FIXED_HOUR`], with a client id that asks nobody to check the time stamp.
+    pub own_subscriptions: bool,
 }
+
+/// The time stamp of a device whose password does not change.
+pub const FIXED_HOUR: &str = "2026010100";
 
 impl Firmware for HuaweiFirmware {
     fn login(&self) -> Login {
-        let hour = utc_hour(SystemTime::now());
+        let now = utc_hour(SystemTime::now());
+        let (checked, hour) = if self.own_subscriptions { (0, FIXED_HOUR) } else { (1, now.as_str()) };
         Login {
-            // "0": a directly connected device; "1": the platform checks the time stamp.
-            client_id: format!("{}_0_1_{hour}", self.device_id),
+            // "0": a directly connected device; then "1" where the platform is to check the time stamp.
+            client_id: format!("{}_0_{checked}_{hour}", self.device_id),
             username: self.device_id.clone(),
-            password: password(&self.secret, &hour),
+            password: password(&self.secret, hour),
             clean: true,
             keep_alive: Duration::from_secs(120),
         }
     }
 
     fn subscriptions(&self) -> Vec<String> {
-        Vec::new()
+        if !self.own_subscriptions {
+            return Vec::new();
+        }
+        let asked = ["commands/+", "properties/set/+", "properties/get/+", "messages/down"];
+        asked.map(|asked| format!("$oc/devices/{}/sys/{asked}", self.device_id)).to_vec()
     }
 
     fn receive(&self, model: &mut Model, topic: &str, payload: &[u8]) -> Option<Publish> {
@@ -141,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_command_is_answered_under_its_request_id() {
-        let firmware = HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned() };
+        let firmware = HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned(), own_subscriptions: false };
         let request =
             br#"{"object_device_id":"meter_1","service_id":"W","command_name":"ON_OFF","paras":{"value":"ON"}}"#;
         let topic = "$oc/devices/meter_1/sys/commands/request_id=r1";
@@ -159,7 +170,7 @@ mod tests {
 
     #[test]
     fn properties_are_set_and_told() {
-        let firmware = HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned() };
+        let firmware = HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned(), own_subscriptions: false };
         let sys = "$oc/devices/meter_1/sys/properties";
         for (kind, behaviour, request, expected) in [
             (

@@ -1,6 +1,9 @@
 //! A real daemon in a process of its own, with a folder of its own, that can be killed and started again.
 
+use crate::compiled;
+use crate::external_broker::Mosquitto;
 use crate::paths;
+use crate::site::Site;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -27,6 +30,7 @@ pub struct Daemon {
     template: String,
     listeners: Listeners,
     process: Option<Child>,
+    mosquitto: Option<Mosquitto>,
 }
 
 /// `address:port` of each listener.
@@ -52,7 +56,7 @@ impl Default for Listeners {
 
 impl Daemon {
     /// Starts a daemon with an empty store and waits until it is ready. `extra` is TOML that is added to its
-    /// configuration, e.g. settings of a plugin.
+    /// configuration, e.g. settings of a plugin. Where this run has its devices at a mosquitto, that is started first.
     ///
     /// # Errors
     /// When it is not built, does not start, or is not ready in time.
@@ -65,15 +69,23 @@ impl Daemon {
     /// # Errors
     /// As for [`Daemon::start`].
     pub async fn start_changed(extra: &str, change: impl FnOnce(String) -> String) -> anyhow::Result<Self> {
+        let (mosquitto, brokers) = match Site::of_this_run() {
+            Site::Embedded => (None, String::new()),
+            Site::Mosquitto => {
+                let mosquitto = Mosquitto::start().await?;
+                let brokers = mosquitto.brokers()?;
+                (Some(mosquitto), brokers)
+            }
+        };
         let Listeners { http, mqtt, admin, .. } = Listeners::default();
         let plugins = toml_path(&paths::plugins()?)?;
         // Tests share the processor with other tests, so a plugin call may take longer than the default allows.
         let template = format!(
             "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\nshutdown_grace_ms = 3000\n\n\
              [mqtt]\nlisten = \"{mqtt}\"\ndialects = {DIALECTS}\n\n\
-             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\n\n{extra}\n"
+             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\n\n{extra}\n\n{brokers}\n"
         );
-        Self::start_from(change(template)).await
+        Self::start_from(change(template), mosquitto).await
     }
 
     /// Starts a daemon with the configuration of an example. Only its ports, its data and the place of the plugins are
@@ -91,10 +103,10 @@ impl Daemon {
             ensure!(text.contains(&from), "{} does not say {from}", file.display());
             text = text.replace(&from, &to);
         }
-        Self::start_from(text).await
+        Self::start_from(text, None).await
     }
 
-    async fn start_from(template: String) -> anyhow::Result<Self> {
+    async fn start_from(template: String, mosquitto: Option<Mosquitto>) -> anyhow::Result<Self> {
         let any = || "127.0.0.1:0".to_owned();
         let mut daemon = Self {
             folder: tempfile::Builder::new().prefix("dragoman-e2e-").tempdir().context("making a folder")?,
@@ -102,8 +114,12 @@ impl Daemon {
             template,
             listeners: Listeners { http: any(), mqtt: any(), admin: any(), further: BTreeMap::new() },
             process: None,
+            mosquitto,
         };
+        let data = daemon.folder.path().join("data");
+        compiled::give(&data)?;
         daemon.run().await?;
+        compiled::keep(&data)?;
         // From now on the file names the real ports, for the command line and for the next start.
         fs::write(daemon.config(), daemon.configuration()?).context("writing the configuration")?;
         Ok(daemon)
@@ -174,6 +190,27 @@ impl Daemon {
     pub fn mqtt_port(&self) -> anyhow::Result<u16> {
         let port = self.listeners.mqtt.rsplit_once(':').map(|(_, port)| port).context("the address has no port")?;
         port.parse().context("the port is no number")
+    }
+
+    /// Where its devices are, but those of DeviceHive.
+    pub fn site(&self) -> Site {
+        if self.mosquitto.is_some() { Site::Mosquitto } else { Site::Embedded }
+    }
+
+    /// The broker at which its devices are, where that is not the embedded one.
+    ///
+    /// # Errors
+    /// When it is the embedded one.
+    pub fn mosquitto(&mut self) -> anyhow::Result<&mut Mosquitto> {
+        self.mosquitto.as_mut().context("the devices of this run are at the embedded broker")
+    }
+
+    /// Port of the broker at which its devices are.
+    ///
+    /// # Errors
+    /// When the daemon reported something that is no address.
+    pub fn device_port(&self) -> anyhow::Result<u16> {
+        self.mosquitto.as_ref().map_or_else(|| self.mqtt_port(), |mosquitto| Ok(mosquitto.port()))
     }
 
     /// Process id while it runs.

@@ -1,6 +1,7 @@
 //! The devices of the tests: their records at the gateway, and simulators for them.
 
 use crate::daemon::Daemon;
+use crate::site::Site;
 use crate::wait::SOON;
 use anyhow::{Context, bail};
 use dragoman_simulators::{Behaviour, Device, DeviceEvent, Firmware, FleetsFirmware, HuaweiFirmware};
@@ -69,9 +70,10 @@ pub fn fleets_firmware(id: &str) -> FleetsFirmware {
     FleetsFirmware { thing: id.to_owned(), client_id: id.to_owned(), secret: secret(id) }
 }
 
-/// The firmware of a device of IoTDA that is registered as above.
-pub fn huawei_firmware(id: &str) -> HuaweiFirmware {
-    HuaweiFirmware { device_id: id.to_owned(), secret: secret(id) }
+/// The firmware of a device of IoTDA that is registered as above, for the broker where the daemon's devices are.
+pub fn huawei_firmware(daemon: &Daemon, id: &str) -> HuaweiFirmware {
+    let own_subscriptions = daemon.site() == Site::Mosquitto;
+    HuaweiFirmware { device_id: id.to_owned(), secret: secret(id), own_subscriptions }
 }
 
 /// Starts a device and waits until it is connected.
@@ -79,7 +81,7 @@ pub fn huawei_firmware(id: &str) -> HuaweiFirmware {
 /// # Errors
 /// When the broker refuses it or it is not connected in time.
 pub async fn connect(daemon: &Daemon, firmware: impl Firmware, behaviour: Behaviour) -> anyhow::Result<Device> {
-    let mut device = Device::start("127.0.0.1", daemon.mqtt_port()?, firmware, behaviour);
+    let mut device = Device::start("127.0.0.1", daemon.device_port()?, firmware, behaviour);
     ready(&mut device).await?;
     Ok(device)
 }
@@ -94,6 +96,17 @@ pub async fn ready(device: &mut Device) -> anyhow::Result<()> {
         _ => None,
     })
     .await
+}
+
+/// Waits until a device is connected again after the daemon was. At another's broker it was never cut off.
+///
+/// # Errors
+/// When the broker refuses it or it is not connected in time.
+pub async fn back(daemon: &Daemon, device: &mut Device) -> anyhow::Result<()> {
+    match daemon.site() {
+        Site::Embedded => ready(device).await,
+        Site::Mosquitto => Ok(()),
+    }
 }
 
 /// Waits for something to happen to a device.

@@ -6,6 +6,7 @@
 use crate::daemon::Daemon;
 use crate::devices::secret;
 use crate::simulator::Simulator;
+use crate::site::Site;
 use crate::tokens::TTS_APPLICATION;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ const DEV_EUI: &str = "4200000000000000";
 /// ChirpStack's application of that lamp.
 const APPLICATION: &str = "ca739e26-7b67-4f14-b69e-d568c22a5a75";
 /// The network server, as a device of the gateway, and its user name.
-const NETWORK: &str = "network-1";
+pub const NETWORK: &str = "network-1";
 /// How often the lamp of class A speaks, in milliseconds.
 const UPLINK_EVERY_MS: &str = "100";
 
@@ -113,6 +114,11 @@ impl Side {
         vec![record]
     }
 
+    /// Where the lamp is. A device of DeviceHive is what its login says, which only the gateway itself can check.
+    pub fn site(self, daemon: &Daemon) -> Site {
+        if self == Self::DeviceHive { Site::Embedded } else { daemon.site() }
+    }
+
     /// Starts the lamp, a process of its own, and waits until it is connected.
     ///
     /// # Errors
@@ -122,6 +128,9 @@ impl Side {
         let secret = secret(if self == Self::ChirpStack { NETWORK } else { id });
         let (connio_id, connio_key) = (self.connio_id(), connio_key(id));
         let (binary, arguments): (_, &[&str]) = match self {
+            Self::Huawei if self.site(daemon) == Site::Mosquitto => {
+                ("huawei-device", &["--id", id, "--own-subscriptions"])
+            }
             Self::Huawei => ("huawei-device", &["--id", id]),
             Self::Fleets => ("fleets-device", &["--id", id]),
             Self::ChirpStack => (
@@ -140,10 +149,23 @@ impl Side {
             Self::DeviceHive => ("devicehive-device", &["--id", id]),
             Self::Connio => ("connio-device", &["--id", &connio_id, "--key", &connio_key]),
         };
-        Simulator::start(daemon, binary, arguments, &secret).await
+        let port = if self.site(daemon) == Site::Mosquitto { daemon.device_port()? } else { daemon.mqtt_port()? };
+        Simulator::start(port, binary, arguments, &secret).await
+    }
+
+    /// Waits until the lamp is connected again after the daemon was killed. At another's broker it was never cut off.
+    ///
+    /// # Errors
+    /// When it is not connected soon.
+    pub async fn back(self, daemon: &Daemon, lamp: &mut Simulator) -> anyhow::Result<()> {
+        match self.site(daemon) {
+            Site::Embedded => lamp.event("ready").await.map(drop),
+            Site::Mosquitto => Ok(()),
+        }
     }
 }
 
-fn connio_key(id: &str) -> String {
+/// Id of the key of a device of Connio, its user name.
+pub fn connio_key(id: &str) -> String {
     format!("_key_{id}")
 }

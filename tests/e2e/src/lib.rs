@@ -3,8 +3,11 @@
 //!
 //! Nothing here builds anything: `cargo xtask test` builds the daemon and the plugins first. Tests wait for events or
 //! poll with a time-out; none asserts on a pause.
+//!
+//! Devices are at the embedded broker or at a mosquitto, as [`Site`] says; the tests are the same.
 
 pub mod admin;
+mod compiled;
 pub mod connio;
 pub mod daemon;
 pub mod devicehive;
@@ -19,6 +22,7 @@ pub mod mosquitto;
 pub mod mqtt;
 pub mod paths;
 pub mod simulator;
+pub mod site;
 pub mod target;
 pub mod tokens;
 pub mod tts;
@@ -33,6 +37,7 @@ pub use fleets::Fleets;
 pub use http::Answer;
 pub use huawei::Huawei;
 pub use simulator::Simulator;
+pub use site::Site;
 pub use target::Target;
 pub use tts::Tts;
 pub use world::World;

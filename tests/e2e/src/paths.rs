@@ -64,7 +64,7 @@ fn built(variable: &str, what: &str, beside: impl FnOnce() -> anyhow::Result<Pat
 }
 
 /// `target/debug`: tests run from its folder `deps`.
-fn profile_folder() -> anyhow::Result<PathBuf> {
+pub(crate) fn profile_folder() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe().context("asking for the path of the test")?;
     let folder = test.ancestors().nth(2).context("the test is not in a target directory")?;
     Ok(folder.to_owned())

@@ -1,6 +1,5 @@
 //! A simulated device in a process of its own, which tells what happens to it line by line and is told how to behave.
 
-use crate::daemon::Daemon;
 use crate::paths;
 use crate::wait::SOON;
 use anyhow::{Context, bail};
@@ -20,13 +19,13 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts a simulator by the name of its binary and waits until it is connected.
+    /// Starts a simulator by the name of its binary, at the broker of that port, and waits until it is connected.
     ///
     /// # Errors
     /// When it is not built, or is not connected soon.
-    pub async fn start(daemon: &Daemon, binary: &str, arguments: &[&str], secret: &str) -> anyhow::Result<Self> {
+    pub async fn start(port: u16, binary: &str, arguments: &[&str], secret: &str) -> anyhow::Result<Self> {
         let mut process = Command::new(paths::simulator(binary)?)
-            .args(["--port", &daemon.mqtt_port()?.to_string()])
+            .args(["--port", &port.to_string()])
             .args(arguments)
             .env("DEVICE_SECRET", secret)
             .stdin(Stdio::piped())

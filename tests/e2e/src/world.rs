@@ -58,6 +58,6 @@ impl World {
     /// # Errors
     /// When the broker refuses it.
     pub async fn device(&self, id: &str, behaviour: Behaviour) -> anyhow::Result<Device> {
-        devices::connect(&self.daemon, devices::huawei_firmware(id), behaviour).await
+        devices::connect(&self.daemon, devices::huawei_firmware(&self.daemon, id), behaviour).await
     }
 }

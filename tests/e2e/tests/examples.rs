@@ -30,7 +30,11 @@ async fn the_fleets_example_runs() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_iotda_example_runs() -> anyhow::Result<()> {
     let daemon = set_up("huawei-iotda").await?;
-    let firmware = |id: &str, secret: &str| HuaweiFirmware { device_id: id.to_owned(), secret: secret.to_owned() };
+    let firmware = |id: &str, secret: &str| HuaweiFirmware {
+        device_id: id.to_owned(),
+        secret: secret.to_owned(),
+        own_subscriptions: false,
+    };
     let _meter = connect(&daemon, firmware("watermeter-001", "watermeter-secret"), Behaviour::Answer).await?;
     let _hub = connect(&daemon, firmware("hub-001", "hub-secret"), Behaviour::Answer).await?;
     send(&daemon, "huawei-iotda", &["watermeter-001", "ON_OFF", r#"{"value": "ON"}"#]).await?;

@@ -9,11 +9,15 @@ use dragoman_simulators::{HuaweiFirmware, cli};
 struct Arguments {
     #[command(flatten)]
     connection: cli::Connection,
+    /// Subscribe to its own topics and keep one password, for a broker that knows nothing of the platform.
+    #[arg(long)]
+    own_subscriptions: bool,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { connection } = Arguments::parse();
-    let firmware = HuaweiFirmware { device_id: connection.id.clone(), secret: connection.secret.clone() };
+    let Arguments { connection, own_subscriptions } = Arguments::parse();
+    let firmware =
+        HuaweiFirmware { device_id: connection.id.clone(), secret: connection.secret.clone(), own_subscriptions };
     cli::run(&connection, firmware).await
 }

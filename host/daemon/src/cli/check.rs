@@ -1,9 +1,11 @@
 //! `dragoman check`: what would keep the daemon from starting, found without starting it.
 
+mod brokers;
+
 use super::failure::Failure;
 use super::input;
 use super::output::{Output, table, text};
-use crate::config::{BrokerConfig, Config, TargetConfig, TokenSource};
+use crate::config::{Config, TargetConfig, TokenSource};
 use crate::outbound::Client;
 use crate::runtime::settings;
 use dragoman_wasm::{Catalog, PluginFolder, Runtime};
@@ -41,7 +43,7 @@ pub(super) fn run(file: Option<&Path>, output: &Output) -> Result<(), Failure> {
             .map(|(name, listener)| free_port(&format!("{}.listen", crate::tls::mqtt_section(name)), listener.listen)),
     );
     findings.extend(certificates(&config));
-    findings.extend(config.brokers.iter().map(|(name, broker)| broker_of(name, broker)));
+    findings.extend(config.brokers.iter().map(|(name, broker)| brokers::of(name, broker)));
     findings.extend(config.targets.iter().map(|(name, target)| target_of(name, target)));
     findings.extend(plugins(&config));
     report(&findings, output)
@@ -136,26 +138,6 @@ fn target_of(name: &str, target: &TargetConfig) -> Finding {
     )
 }
 
-/// Reads the files of a broker as the daemon would; it connects to nothing. What holds at a broker that is not the
-/// gateway's own is said, because nothing that can be configured changes it.
-fn broker_of(name: &str, broker: &BrokerConfig) -> Finding {
-    let what = format!("broker {name}");
-    let checked = broker.options(name).and_then(|options| Ok(options.check()?));
-    if let Err(error) = checked {
-        return wrong(&what, error.to_string());
-    }
-    let clear =
-        if broker.tls { "" } else { " Everything goes there in the clear; use mqtts:// unless it is this machine." };
-    let text = format!(
-        "{}:{}, for devices of {}.{clear} It does not say who published: whoever it lets publish to a device's topic \
-         speaks for that device. A device has to subscribe to its own topics there, and a subscription of QoS 0 loses what \
-         is sent while it is away. Whether a device is connected is not known, so its commands count as sent, never as \
-         acknowledged, until it answers. A session with client id {} must be the gateway's alone.",
-        broker.host, broker.port, broker.dialect, broker.client_id
-    );
-    good(&what, text)
-}
-
 /// Loads every plugin as the daemon would, and looks whether the configuration names ones that are there.
 fn plugins(config: &Config) -> Vec<Finding> {
     let folder = &config.plugins.folder;
@@ -221,9 +203,8 @@ fn named(config: &Config, catalog: &Catalog) -> Vec<Finding> {
             Some(_) => {}
         }
     }
-    for (name, broker) in config.brokers.iter().filter(|(_, broker)| catalog.get(&broker.dialect).is_none()) {
-        let text = format!("no plugin {} is in the folder; add it, or leave the broker out", broker.dialect);
-        findings.push(wrong(&format!("brokers.{name}.dialect"), text));
+    for (name, broker) in &config.brokers {
+        findings.extend(brokers::with_plugin(name, broker, catalog.get(&broker.dialect).map(|plugin| &**plugin)));
     }
     for name in config.named_plugins.keys().filter(|name| catalog.get(name).is_none()) {
         findings.push(wrong(&format!("[plugin.{name}]"), format!("no plugin {name} is in the folder")));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The keys of one broker.
-pub(super) const BROKER: [&str; 16] = [
+pub(super) const BROKER: [&str; 18] = [
     "url",
     "dialect",
     "device_alias",
@@ -27,6 +27,8 @@ pub(super) const BROKER: [&str; 16] = [
     "ack_timeout_ms",
     "packet_max_bytes",
     "in_flight_max",
+    "receive_max",
+    "waiting_max",
     "sends_max",
 ];
 /// Each has a connection and a session of its own.
@@ -69,6 +71,10 @@ pub(crate) struct BrokerConfig {
     pub(crate) packet_max_bytes: u32,
     /// Messages without acknowledgement; half of what it takes at once, where that is less. Default 256.
     pub(crate) in_flight_max: u16,
+    /// Messages of that broker that may be on their way through the gateway at once. Default 256.
+    pub(crate) receive_max: u16,
+    /// Messages that may wait to be sent there; past it commands wait in their queues. Default 65 536.
+    pub(crate) waiting_max: u32,
     /// How often one message is sent at most, over connections that break. Default 5.
     pub(crate) sends_max: u32,
 }
@@ -77,7 +83,7 @@ pub(crate) struct BrokerConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TopicPattern {
     /// What is subscribed to.
-    pub(super) filter: String,
+    filter: String,
     level: usize,
 }
 
@@ -90,6 +96,11 @@ impl TopicPattern {
         let filter = filter.join("/");
         let good = levels.next().is_none() && topic::check_filter(&filter).is_ok() && !filter.starts_with("$share/");
         good.then_some(Self { filter, level })
+    }
+
+    /// What is subscribed to.
+    pub(crate) fn filter(&self) -> &str {
+        &self.filter
     }
 
     /// The name of the device that speaks on this topic, if the topic is one of these.
@@ -113,6 +124,8 @@ impl BrokerConfig {
         options.ack_timeout = Duration::from_millis(self.ack_timeout_ms);
         options.packet_max_bytes = self.packet_max_bytes;
         options.inflight_max = self.in_flight_max;
+        options.receive_max = self.receive_max;
+        options.waiting_max = usize::try_from(self.waiting_max).unwrap_or(usize::MAX);
         options.sends_max = self.sends_max;
         Ok(options)
     }
@@ -180,6 +193,8 @@ fn broker(name: &str, section: &Section<'_>, folder: &Path) -> Result<BrokerConf
         ack_timeout_ms: section.integer("ack_timeout_ms", 100..=600_000, 20_000)?,
         packet_max_bytes: section.integer("packet_max_bytes", 1_024..=16_777_216, 1_048_576)?,
         in_flight_max: section.integer("in_flight_max", 1..=32_767, 256)?,
+        receive_max: section.integer("receive_max", 1..=65_535, 256)?,
+        waiting_max: section.integer("waiting_max", 1..=1_000_000, 65_536)?,
         sends_max: section.integer("sends_max", 1..=1_000, 5)?,
     };
     if broker.password_file.is_some() && broker.username.is_none() {
@@ -202,6 +217,14 @@ fn needed(section: &Section<'_>, key: &str, what: &str) -> Result<String, Config
 
 fn topics(section: &Section<'_>) -> Result<Vec<TopicPattern>, ConfigError> {
     let expected = "a topic filter with {device} as one of its levels, such as \"plant/{device}/up\"";
+    let shared = section.texts("topics", expected, |_| true)?.unwrap_or_default();
+    if shared.iter().any(|text| text.starts_with("$share/")) {
+        return Err(section.error(
+            "topics",
+            "has a shared subscription: answers to this gateway's commands would go to another one, and mosquitto delivers \
+             nothing under a shared subscription to topics that begin with $; leave $share/ and its group out",
+        ));
+    }
     let texts = section.texts("topics", expected, |text| TopicPattern::parse(text).is_some())?.unwrap_or_default();
     if texts.is_empty() {
         let at = section.full("topics");

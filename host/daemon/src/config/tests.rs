@@ -316,6 +316,8 @@ fn brokers_are_read_with_their_defaults() {
         ca_file = "ca.pem"
         certificate_file = "gateway.pem"
         key_file = "gateway.key"
+        receive_max = 10
+        waiting_max = 20
         sends_max = 2
         "#,
     )
@@ -323,7 +325,7 @@ fn brokers_are_read_with_their_defaults() {
     let plant = &config.brokers["plant"];
     assert_eq!((plant.host.as_str(), plant.port, plant.tls), ("broker.example", 1883, false));
     assert_eq!((plant.client_id.as_str(), plant.in_flight_max, plant.sends_max), ("dragoman-plant", 256, 5));
-    let filters: Vec<&str> = plant.topics.iter().map(|pattern| pattern.filter.as_str()).collect();
+    let filters: Vec<&str> = plant.topics.iter().map(super::brokers::TopicPattern::filter).collect();
     assert_eq!(filters, ["plant/+/up", "$acme/+/#"]);
     for (pattern, topic, device) in [
         (0, "plant/d1/up", Some("d1")),
@@ -336,6 +338,8 @@ fn brokers_are_read_with_their_defaults() {
     }
     let hall = &config.brokers["hall"];
     assert_eq!((hall.host.as_str(), hall.port, hall.tls, hall.sends_max), ("::1", 8884, true, 2));
+    assert_eq!((hall.receive_max, hall.waiting_max), (10, 20));
+    assert_eq!((plant.receive_max, plant.waiting_max), (256, 65_536));
     assert_eq!(hall.identity, Some(("/etc/dragoman/gateway.pem".into(), "/etc/dragoman/gateway.key".into())));
     assert!(hall.options("hall").unwrap_err().to_string().starts_with("brokers.hall.password_file names"));
 }
@@ -367,12 +371,17 @@ fn a_broker_that_cannot_be_used_is_refused() {
     };
     let needed = "a topic filter with {device} as one of its levels, such as \"plant/{device}/up\"";
     refused(&topics("[]"), &format!("2: brokers.a.topics is missing; set what devices publish: {needed}"));
-    for bad in ["a/+/up", "{device}/{device}", "a/x{device}/up", "#/{device}", "$share/g/{device}"] {
+    for bad in ["a/+/up", "{device}/{device}", "a/x{device}/up", "#/{device}"] {
         refused(
             &topics(&format!("['{bad}']")),
             &format!("5: brokers.a.topics[0] is \"{bad}\" (a text); expected {needed}"),
         );
     }
+    refused(
+        &topics("['$share/g/$x/{device}']"),
+        "5: brokers.a.topics has a shared subscription: answers to this gateway's commands would go to another one, and \
+         mosquitto delivers nothing under a shared subscription to topics that begin with $; leave $share/ and its group out",
+    );
     refused(
         "[brokers.a]\nurl = 'mqtt://a'\ndialect = 'x'\ndevice_alias = 'x.id'\ntopics = ['{device}']\n\
          [brokers.b]\nurl = 'mqtt://b'\ndialect = 'x'\ndevice_alias = 'x.id'\ntopics = ['{device}']",

@@ -1,7 +1,7 @@
 //! Messages between our words and those of the broker library.
 
 use super::filters;
-use crate::attributes::{OWN, from_hex, of_correlation, of_user, to_user};
+use crate::attributes::Properties;
 use crate::events::{KeptSubscription, RetainHandling};
 use dragoman_core::{Attributes, Message, Payload};
 use rmqtt::codec::types::QoS;
@@ -100,70 +100,35 @@ pub(super) fn subscription_options(kept: &KeptSubscription, protocol_level: u8) 
 }
 
 fn attributes(properties: &PublishProperties) -> Attributes {
-    let mut list = Attributes::new();
-    let mut own = |name: &str, value: String| list.push((format!("{OWN}{name}"), value));
-    if let Some(text) = &properties.content_type {
-        own("content-type", text.to_string());
+    let user = properties.user_properties.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    Properties {
+        content_type: properties.content_type.as_ref().map(ToString::to_string),
+        response_topic: properties.response_topic.as_ref().map(ToString::to_string),
+        correlation_data: properties.correlation_data.as_ref().map(|data| data.to_vec()),
+        message_expiry: properties.message_expiry_interval,
+        is_text: properties.is_utf8_payload,
+        user: user.collect(),
     }
-    if let Some(text) = &properties.response_topic {
-        own("response-topic", text.to_string());
-    }
-    if let Some(data) = &properties.correlation_data {
-        let (name, value) = of_correlation(data);
-        own(name, value);
-    }
-    if let Some(seconds) = properties.message_expiry_interval {
-        own("message-expiry-s", seconds.to_string());
-    }
-    if properties.is_utf8_payload {
-        own("payload-format", "1".to_owned());
-    }
-    list.extend(properties.user_properties.iter().map(|(name, value)| (of_user(name), value.to_string())));
-    list
+    .attributes()
 }
 
 fn properties(attributes: &Attributes) -> PublishProperties {
-    let mut properties = PublishProperties::default();
-    let mut user = UserProperties::new();
-    for (name, value) in attributes {
-        match name.strip_prefix(OWN) {
-            Some("content-type") => properties.content_type = Some(value.as_str().into()),
-            Some("response-topic") => properties.response_topic = Some(value.as_str().into()),
-            Some("correlation-data") => properties.correlation_data = Some(value.clone().into_bytes().into()),
-            Some("correlation-data-hex") => properties.correlation_data = from_hex(value).map(Into::into),
-            Some("message-expiry-s") => {
-                properties.message_expiry_interval = value.parse().ok().and_then(NonZeroU32::new);
-            }
-            Some("payload-format") => properties.is_utf8_payload = value == "1",
-            Some(_) => {}
-            None => user.push((to_user(name).into(), value.as_str().into())),
-        }
+    let plain = Properties::of(attributes);
+    let user = plain.user.into_iter().map(|(name, value)| (name.into(), value.into()));
+    PublishProperties {
+        content_type: plain.content_type.map(Into::into),
+        response_topic: plain.response_topic.map(Into::into),
+        correlation_data: plain.correlation_data.map(Into::into),
+        message_expiry_interval: plain.message_expiry,
+        is_utf8_payload: plain.is_text,
+        user_properties: user.collect::<UserProperties>(),
+        ..PublishProperties::default()
     }
-    properties.user_properties = user;
-    properties
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn properties_survive_both_ways() {
-        let list: Attributes = [
-            ("mqtt.content-type", "application/json"),
-            ("mqtt.response-topic", "a/b"),
-            ("mqtt.correlation-data", "k1"),
-            ("mqtt.message-expiry-s", "30"),
-            ("mqtt.payload-format", "1"),
-            ("region", "eu"),
-            ("region", "us"),
-            ("user.mqtt.content-type", "spoof"),
-            ("user.user.x", "y"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
-        assert_eq!(attributes(&properties(&list)), list);
-    }
 
     #[test]
     fn the_shorter_expiry_counts() {

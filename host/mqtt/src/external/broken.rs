@@ -24,6 +24,10 @@ pub(super) enum Broken {
     /// connection ends the same way.
     #[error("the broker sent what cannot be taken: {0}")]
     Unreadable(String),
+    /// A PUBACK with a reason code that MQTT does not give to PUBACK, as mosquitto's 0x95 for a message that is too large
+    /// for it. It is about a message of ours, and the library reads no further.
+    #[error("the broker refused a message with reason code {0:#04x}, after which nothing more can be read of it")]
+    RefusedWith(u8),
     /// Nothing went on.
     #[error("{0}")]
     Stalled(#[from] Stall),
@@ -82,6 +86,7 @@ fn state(error: StateError) -> Broken {
         StateError::Deserialization(CodecError::PayloadSizeLimitExceeded { pkt_size, max }) => Broken::Unreadable(
             format!("a packet of {pkt_size} bytes, where at most {max} were announced; raise the largest packet"),
         ),
+        StateError::Deserialization(CodecError::InvalidConnectReturnCode(code)) => Broken::RefusedWith(code),
         StateError::Deserialization(CodecError::Io(error)) => Broken::Lost(error.to_string()),
         error => Broken::Unreadable(error.to_string()),
     }

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 /// Reason code: the broker keeps no messages.
 const RETAIN_NOT_SUPPORTED: u8 = 0x9a;
+/// Reason code: the packet is too large.
+const PACKET_TOO_LARGE: u8 = 0x95;
 /// From this many sends without a PUBACK an entry is sent alone, so that one at which the broker takes offence is found
 /// out, and the others do not use up their sends with it.
 const ALONE_FROM: u32 = 2;
@@ -65,6 +67,15 @@ struct Entry<A> {
     sends: u32,
     sent: Option<Instant>,
     rests_until: Option<Instant>,
+    /// It may be the one over which the broker takes offence.
+    suspect: bool,
+}
+
+impl<A> Entry<A> {
+    /// Whether nothing else may be out at the same time.
+    fn goes_alone(&self) -> bool {
+        self.suspect || self.sends >= ALONE_FROM
+    }
 }
 
 /// All that is not settled. `A` is what is told of it in the end.
@@ -84,6 +95,9 @@ pub(super) struct Ledger<A> {
     in_flight: HashMap<u16, u64>,
     /// None: there is no connection.
     allowance: Option<Allowance>,
+    /// Bytes of the smallest packet that the broker refused as too large, without having said before what it takes. Known
+    /// as long as connections end over nothing else: a broker with other limits has been started again.
+    too_large: Option<usize>,
 }
 
 impl<A> Ledger<A> {
@@ -101,6 +115,7 @@ impl<A> Ledger<A> {
             handed: VecDeque::new(),
             in_flight: HashMap::new(),
             allowance: None,
+            too_large: None,
         }
     }
 
@@ -114,7 +129,7 @@ impl<A> Ledger<A> {
         if let Some(expires) = what.expires {
             self.expiries.insert((expires, number));
         }
-        self.entries.insert(number, Entry { what, answer, sends: 0, sent: None, rests_until: None });
+        self.entries.insert(number, Entry { what, answer, sends: 0, sent: None, rests_until: None, suspect: false });
         self.ready.insert(number);
     }
 
@@ -132,7 +147,9 @@ impl<A> Ledger<A> {
             let sends = entry.sends;
             return self.settle(number, Published::Expired { sends });
         }
-        let (bytes, max) = (wire::packet_bytes(&entry.what.publish), allowance.packet_max);
+        let learned = self.too_large.map(|bytes| u32::try_from(bytes - 1).unwrap_or(u32::MAX));
+        let max = allowance.packet_max.into_iter().chain(learned).min();
+        let bytes = wire::packet_bytes(&entry.what.publish);
         if let Some(max) = max.filter(|max| bytes > usize::try_from(*max).unwrap_or(usize::MAX)) {
             return self.settle(number, Published::TooLarge { bytes, max });
         }
@@ -192,10 +209,23 @@ impl<A> Ledger<A> {
     }
 
     /// The connection ended. What has no PUBACK is ready again, unless it was sent often enough or its time is over.
-    pub(super) fn broken(&mut self, now: Instant) -> Vec<(A, Published)> {
+    ///
+    /// With `refused` it ended over a PUBACK whose reason code the client library cannot read, and with it its packet id.
+    /// It was for one of those in flight: for the only one, or each of them goes alone from now on.
+    pub(super) fn broken(&mut self, now: Instant, refused: Option<u8>) -> Vec<(A, Published)> {
         self.allowance = None;
         let mut settled = Vec::new();
         let in_flight: Vec<u64> = self.in_flight.drain().map(|(_, number)| number).collect();
+        match (refused, in_flight.as_slice()) {
+            (Some(code), [only]) => {
+                if code == PACKET_TOO_LARGE {
+                    self.too_large = self.entries.get(only).map(|entry| wire::packet_bytes(&entry.what.publish));
+                }
+                settled.extend(self.take(*only, Published::Refused(code)));
+            }
+            (Some(_), several) => self.suspect(several),
+            (None, _) => self.too_large = None,
+        }
         for number in in_flight.into_iter().chain(std::mem::take(&mut self.handed)) {
             let Some(entry) = self.entries.get(&number) else { continue };
             let sends = entry.sends;
@@ -275,16 +305,25 @@ impl<A> Ledger<A> {
         closed.collect()
     }
 
+    fn suspect(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            if let Some(entry) = self.entries.get_mut(number) {
+                entry.suspect = true;
+            }
+        }
+    }
+
     fn has_room(&self, allowance: Allowance, next: &Entry<A>) -> bool {
         if next.what.publish.qos == QoS::AtMostOnce {
             // It needs neither id nor PUBACK, but the library's queue is no place to wait either.
             return self.handed.len() < usize::from(allowance.window);
         }
         let out = self.handed.len() + self.in_flight.len();
-        let alone = |entry: &Entry<A>| entry.sends >= ALONE_FROM;
-        let others_alone =
-            self.in_flight.values().chain(&self.handed).filter_map(|number| self.entries.get(number)).any(alone);
-        out < usize::from(allowance.window) && !others_alone && (out == 0 || !alone(next)) && self.id_is_free(allowance)
+        let mut others = self.in_flight.values().chain(&self.handed).filter_map(|number| self.entries.get(number));
+        out < usize::from(allowance.window)
+            && !others.any(Entry::goes_alone)
+            && (out == 0 || !next.goes_alone())
+            && self.id_is_free(allowance)
     }
 
     /// Whether the packet id that the library will give to the next message is free. Given one that is not, it would

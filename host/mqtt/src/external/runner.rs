@@ -84,7 +84,11 @@ impl Desk {
             let began = Instant::now();
             let end = live::run(&mut self).await;
             let now = Instant::now();
-            let settled = self.ledger.broken(now);
+            let refused = match &end {
+                End::Broken(Broken::RefusedWith(code)) => Some(*code),
+                End::Broken(_) | End::Stopped => None,
+            };
+            let settled = self.ledger.broken(now, refused);
             self.settle(settled);
             let End::Broken(why) = end else { break };
             if now.duration_since(began) >= STOOD {

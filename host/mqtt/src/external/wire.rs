@@ -1,10 +1,11 @@
 //! Messages between our words and those of the client library.
 
-use crate::attributes::{OWN, from_hex, of_correlation, of_user, to_user};
+use crate::attributes::Properties;
 use bytes::Bytes;
 use dragoman_core::{Attributes, Message, Payload, Subscription, topic};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Publish, PublishProperties, RetainForwardRule};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Longest text and binary datum of MQTT.
@@ -71,45 +72,28 @@ pub(super) fn filter(subscription: &Subscription) -> Filter {
 }
 
 fn attributes(properties: &PublishProperties) -> Attributes {
-    let mut list = Attributes::new();
-    let mut own = |name: &str, value: String| list.push((format!("{OWN}{name}"), value));
-    if let Some(text) = &properties.content_type {
-        own("content-type", text.clone());
+    Properties {
+        content_type: properties.content_type.clone(),
+        response_topic: properties.response_topic.clone(),
+        correlation_data: properties.correlation_data.as_ref().map(|data| data.to_vec()),
+        message_expiry: properties.message_expiry_interval.and_then(NonZeroU32::new),
+        is_text: properties.payload_format_indicator == Some(1),
+        user: properties.user_properties.clone(),
     }
-    if let Some(text) = &properties.response_topic {
-        own("response-topic", text.clone());
-    }
-    if let Some(data) = &properties.correlation_data {
-        let (name, value) = of_correlation(data);
-        own(name, value);
-    }
-    if let Some(seconds) = properties.message_expiry_interval {
-        own("message-expiry-s", seconds.to_string());
-    }
-    if properties.payload_format_indicator == Some(1) {
-        own("payload-format", "1".to_owned());
-    }
-    list.extend(properties.user_properties.iter().map(|(name, value)| (of_user(name), value.clone())));
-    list
+    .attributes()
 }
 
 fn properties(attributes: &Attributes) -> PublishProperties {
-    let mut properties = PublishProperties::default();
-    for (name, value) in attributes {
-        match name.strip_prefix(OWN) {
-            Some("content-type") => properties.content_type = Some(value.clone()),
-            Some("response-topic") => properties.response_topic = Some(value.clone()),
-            Some("correlation-data") => properties.correlation_data = Some(Bytes::from(value.clone())),
-            Some("correlation-data-hex") => properties.correlation_data = from_hex(value).map(Bytes::from),
-            Some("message-expiry-s") => {
-                properties.message_expiry_interval = value.parse().ok().filter(|seconds| *seconds > 0);
-            }
-            Some("payload-format") => properties.payload_format_indicator = (value == "1").then_some(1),
-            Some(_) => {}
-            None => properties.user_properties.push((to_user(name).to_owned(), value.clone())),
-        }
+    let plain = Properties::of(attributes);
+    PublishProperties {
+        content_type: plain.content_type,
+        response_topic: plain.response_topic,
+        correlation_data: plain.correlation_data.map(Bytes::from),
+        message_expiry_interval: plain.message_expiry.map(NonZeroU32::get),
+        payload_format_indicator: plain.is_text.then_some(1),
+        user_properties: plain.user,
+        ..PublishProperties::default()
     }
-    properties
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Acknowledgements that come late, in another order, with an error, or not at all.
 
 use crate::ears::{connect, connected};
-use crate::fake::{Fake, SENDS_MAX, Tally, all_settled, limits, message, payload, publish, publish_many, settled};
+use crate::fake::{Fake, SENDS_MAX, Tally, all_settled, message, payload, publish, publish_many, settled};
 use dragoman_mqtt::Published;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PubRec};
 use std::time::Duration;
@@ -92,6 +92,35 @@ async fn a_message_that_is_never_acknowledged_is_sent_so_often_and_then_given_up
     assert!(tally.0.iter().all(|(text, times)| text == "m4" || *times == 1), "{tally:?}");
     // It does not come again.
     assert_eq!(fake.up(true).await.soon().await, None);
+}
+
+/// Mosquitto's answer to a message that is larger than its `message_size_limit`. The client library cannot read it.
+#[tokio::test]
+async fn a_reason_code_that_no_puback_may_have_is_a_refusal_of_that_message_alone() {
+    let (fake, connection, _ears) = connected().await;
+    let verdicts = publish_many(&connection, 12).await;
+    let mut tally = Tally::default();
+    let mut present = false;
+    while tally.0.len() < 12 {
+        let mut peer = fake.up(present).await;
+        assert!(!peer.connect.clean_start, "what the broker holds for the gateway is not given up over this");
+        present = true;
+        while let Some(Packet::Publish(publish)) = peer.next().await {
+            tally.count(&publish);
+            match payload(&publish).as_str() {
+                "m3" | "m4" => peer.ack_oddly(publish.pkid, 0x95).await,
+                _ => peer.ack(publish.pkid, PubAckReason::Success).await,
+            }
+            if tally.0.len() == 12 && payload(&publish) == "m11" {
+                break;
+            }
+        }
+    }
+    for (number, verdict) in all_settled(verdicts).await.into_iter().enumerate() {
+        let expected = if matches!(number, 3 | 4) { Published::Refused(0x95) } else { Published::Taken };
+        assert_eq!(verdict, expected, "m{number}");
+    }
+    assert!(tally.most() <= 3, "{tally:?}");
 }
 
 #[tokio::test]
@@ -194,9 +223,7 @@ async fn a_pubrec_for_qos_1_ends_the_connection_and_settles_nothing() {
 #[tokio::test]
 async fn a_receive_maximum_of_one_is_enough() {
     let (fake, connection, _ears) = connected().await;
-    let mut peer = fake.accept().await;
-    peer.welcome(false, limits(1)).await;
-    peer.subscribed().await;
+    let mut peer = fake.up_with(1, |_| {}).await;
     let verdicts = publish_many(&connection, 5).await;
     for number in 0..5 {
         let publish = peer.publish().await;

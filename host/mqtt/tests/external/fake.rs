@@ -75,6 +75,16 @@ impl Fake {
         peer
     }
 
+    /// The next connection, answered with these limits and `change`, and its subscriptions.
+    pub async fn up_with(&self, receive_max: u16, change: impl FnOnce(&mut ConnAckProperties)) -> Peer {
+        let mut peer = self.accept().await;
+        let mut properties = limits(receive_max);
+        change(&mut properties);
+        peer.welcome(false, properties).await;
+        assert_eq!(peer.subscribed().await, [FILTER]);
+        peer
+    }
+
     /// Whether a connection comes within a while.
     pub async fn nobody_comes(&self) -> bool {
         timeout(A_WHILE, self.listener.accept()).await.is_err()
@@ -204,6 +214,12 @@ impl Peer {
             publishes.push(self.publish().await);
         }
         publishes
+    }
+
+    /// Sends a PUBACK with a reason code that the codec does not know.
+    pub async fn ack_oddly(&mut self, pkid: u16, code: u8) {
+        let [high, low] = pkid.to_be_bytes();
+        let _ = self.io.write_all(&[0x40, 3, high, low, code]).await;
     }
 
     pub async fn ack(&mut self, pkid: u16, reason: PubAckReason) {

@@ -26,11 +26,7 @@ async fn never_more_than_half_of_the_receive_maximum_is_without_puback() {
 #[tokio::test]
 async fn a_packet_that_the_broker_does_not_take_is_not_sent() {
     let (fake, connection, _ears) = connected().await;
-    let mut peer = fake.accept().await;
-    let mut properties = limits(10);
-    properties.max_packet_size = Some(128);
-    peer.welcome(false, properties).await;
-    peer.subscribed().await;
+    let mut peer = fake.up_with(10, |limits| limits.max_packet_size = Some(128)).await;
     let large = settled(publish(&connection, message(&"x".repeat(128)))).await;
     assert!(matches!(large, Published::TooLarge { bytes, max: 128 } if bytes > 128 && bytes < 192), "{large:?}");
     let small = publish(&connection, message("small"));
@@ -51,11 +47,7 @@ async fn what_no_packet_carries_is_refused_at_once() {
 #[tokio::test]
 async fn a_broker_that_keeps_no_messages_is_not_asked_to() {
     let (fake, connection, _ears) = connected().await;
-    let mut peer = fake.accept().await;
-    let mut properties = limits(10);
-    properties.retain_available = Some(0);
-    peer.welcome(false, properties).await;
-    peer.subscribed().await;
+    let mut peer = fake.up_with(10, |limits| limits.retain_available = Some(0)).await;
     assert_eq!(connection.publish(&message("m"), true, None, None).await, Published::Refused(0x9a));
     assert_eq!(peer.soon().await, None);
 }

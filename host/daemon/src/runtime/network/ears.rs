@@ -5,7 +5,7 @@ use crate::runtime::gateway::Gateway;
 use async_trait::async_trait;
 use dragoman_core::{Message, Session, SessionId};
 use dragoman_mqtt::{ExternalEvents, Heard, InboundVerdict};
-use dragoman_store::StoreError;
+use dragoman_store::{DeviceRecord, StoreError};
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,8 +15,8 @@ const MQTT_5: u8 = 5;
 
 /// Hears one broker.
 ///
-/// Who published a message is not known there. It counts as said by the device that its topic names, as far as that
-/// broker's own rules let nobody else publish there.
+/// Who published a message is not known there. It counts as said by the device that its topic names, or by the one that
+/// this hangs below and that holds the session, as far as that broker's own rules let nobody else publish there.
 pub struct Ears {
     gateway: Arc<Gateway>,
     name: Arc<str>,
@@ -31,23 +31,35 @@ impl Ears {
         Self { gateway, name: name.into(), config, order: tokio::sync::Mutex::new(()) }
     }
 
-    /// The device whose name stands in the topic, as if it were connected. None: nobody who may speak here.
+    /// Whoever holds the session of the device that the topic names, as if it were connected: the device itself, or the
+    /// gateway that it hangs below. None: nobody who may speak here.
     async fn speaker(&self, topic: &str) -> Result<Option<Arc<Session>>, StoreError> {
         let Some(name) = self.config.topics.iter().find_map(|pattern| pattern.device(topic)) else { return Ok(None) };
         let found = self.gateway.engine.journal().resolve(&self.config.device_alias, name).await?;
-        let known = found.filter(|record| *record.dialect == *self.config.dialect && !record.disabled);
-        Ok(known.map(|record| {
+        let Some(record) = found.filter(|record| self.may_speak(record)) else { return Ok(None) };
+        let holder = match &record.parent {
+            None => Some(record.id.clone()),
+            Some(parent) => {
+                let parent = self.gateway.engine.journal().device(parent).await?;
+                parent.filter(|parent| self.may_speak(parent)).map(|parent| parent.id.clone())
+            }
+        };
+        Ok(holder.map(|holder| {
             Arc::new(Session {
-                id: SessionId::new(format!("{}/{}", self.name, record.id)),
+                id: SessionId::new(format!("{}/{holder}", self.name)),
                 listener: self.name.clone(),
                 client_id: name.to_owned(),
                 username: None,
                 dialect: Some(record.dialect.clone()),
                 principal: None,
-                device: Some(record.id.clone()),
+                device: Some(holder),
                 protocol_level: MQTT_5,
             })
         }))
+    }
+
+    fn may_speak(&self, record: &DeviceRecord) -> bool {
+        *record.dialect == *self.config.dialect && !record.disabled
     }
 }
 

@@ -68,6 +68,9 @@ impl Outside {
     pub(super) fn post(&self, message: &Message, retain: bool) -> bool {
         let posted = self.connection.post(message, retain, Some(POST_EXPIRES));
         if !posted {
+            let name = self.name.to_string();
+            metrics::counter!("dragoman_external_published_total", "connection" => name, "result" => "dropped")
+                .increment(1);
             tracing::warn!(broker = %self.name, topic = %message.topic, "a message is dropped: it cannot be sent, or too many wait for this broker");
         }
         posted
@@ -105,6 +108,7 @@ impl Outside {
 fn advice(code: u8) -> &'static str {
     match code {
         0x87 => " (not authorized); let the gateway publish to this topic there",
+        0x95 => " (packet too large); it has a limit for the size of messages",
         0x90 => " (topic name invalid); it does not take such topics",
         0x97 => " (quota exceeded); it has no room, look at its limits",
         0x9a => " (it keeps no messages)",

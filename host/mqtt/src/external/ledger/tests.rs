@@ -132,7 +132,7 @@ fn what_has_no_puback_is_sent_again_in_its_order_and_not_for_ever() {
         let alone = send > ALONE_FROM;
         assert_eq!(case.sent(0), if alone { vec!["a"] } else { vec!["a", "b"] }, "send {send}");
         case.written(if alone { 1..=1 } else { 1..=2 }, 0);
-        let lost = case.ledger.broken(case.at(0));
+        let lost = case.ledger.broken(case.at(0), None);
         let expected = [("a".to_owned(), Published::Unacknowledged { sends: SENDS_MAX })];
         assert_eq!(lost, if send == SENDS_MAX { expected.to_vec() } else { Vec::new() });
     }
@@ -151,7 +151,7 @@ fn what_was_handed_over_and_not_written_was_not_sent() {
     for _ in 0..SENDS_MAX * 2 {
         case.ledger.connected(allowance(4));
         assert_eq!(case.sent(0), ["a"]);
-        assert_eq!(case.ledger.broken(case.at(0)), []);
+        assert_eq!(case.ledger.broken(case.at(0), None), []);
     }
 }
 
@@ -221,7 +221,7 @@ fn what_is_over_is_not_sent() {
     assert_eq!(case.sent(3), ["late: Expired { sends: 0 }", "good"]);
     case.written([1], 3);
     assert_eq!(case.ledger.due(case.at(20)), [], "the broker may have it");
-    assert_eq!(case.ledger.broken(case.at(20)), [("good".to_owned(), Published::Expired { sends: 1 })]);
+    assert_eq!(case.ledger.broken(case.at(20), None), [("good".to_owned(), Published::Expired { sends: 1 })]);
 }
 
 #[test]
@@ -313,6 +313,49 @@ fn the_oldest_without_puback_is_known() {
     assert_eq!(case.ledger.unacknowledged_since(), Some(case.at(1)));
     assert_eq!(case.ack(1, PubAckReason::Success, 3), taken("a"));
     assert_eq!(case.ledger.unacknowledged_since(), Some(case.at(2)));
-    case.ledger.broken(case.at(3));
+    case.ledger.broken(case.at(3), None);
     assert_eq!(case.ledger.unacknowledged_since(), None);
+}
+
+#[test]
+fn a_refusal_that_cannot_be_read_is_found_to_be_for_one_of_those_that_were_out() {
+    let mut case = case();
+    for text in ["good", "bad", "late"] {
+        case.add(text, 1, None);
+    }
+    case.ledger.connected(allowance(4));
+    assert_eq!(case.sent(0), ["good", "bad"]);
+    case.written([1, 2], 0);
+    assert_eq!(case.ledger.broken(case.at(0), Some(0x95)), [], "it may be either");
+    case.ledger.connected(allowance(4));
+    assert_eq!(case.sent(0), ["good"], "alone");
+    case.written([1], 0);
+    assert_eq!(case.ack(1, PubAckReason::Success, 0), taken("good"));
+    assert_eq!(case.sent(0), ["bad"], "alone");
+    case.written([2], 0);
+    assert_eq!(case.ledger.broken(case.at(0), Some(0x95)), [("bad".to_owned(), Published::Refused(0x95))]);
+    case.ledger.connected(allowance(4));
+    assert_eq!(case.sent(0), ["late"]);
+}
+
+#[test]
+fn a_size_that_was_refused_is_not_tried_again_on_the_next_connections_but_after_the_broker_was_away() {
+    let mut case = case();
+    case.add("much too large", 1, None);
+    case.ledger.connected(allowance(4));
+    assert_eq!(case.sent(0), ["much too large"]);
+    case.written([1], 0);
+    case.ledger.broken(case.at(0), Some(0x95));
+    case.ledger.connected(allowance(4));
+    case.add("just as large!", 1, None);
+    case.add("small", 1, None);
+    let refused = case.sent(0);
+    assert!(refused[0].starts_with("just as large!: TooLarge"), "{refused:?}");
+    assert_eq!(refused[1..], ["small"]);
+    case.written([1], 0);
+    assert_eq!(case.ack(1, PubAckReason::Success, 0), taken("small"));
+    case.ledger.broken(case.at(0), None);
+    case.ledger.connected(allowance(4));
+    case.add("just as large!", 1, None);
+    assert_eq!(case.sent(0), ["just as large!"]);
 }

@@ -1,12 +1,15 @@
-//! Devices at a broker that somebody else runs: Debian's mosquitto. Needs it installed; see CONTRIBUTING.md.
+//! Devices at a broker that somebody else runs: Debian's mosquitto. Needs it installed; see CONTRIBUTING.md. Beside these
+//! tests, which are about such a broker alone, the profile `external-broker` runs those of the platforms with it.
+
+mod limits;
+mod load;
+mod outages;
 
 use anyhow::Context;
 use dragoman_e2e::World;
-use dragoman_e2e::devices::{self, METER, THERMOSTAT};
-use dragoman_e2e::external_broker::Mosquitto;
+use dragoman_e2e::devices::{self, THERMOSTAT};
 use dragoman_e2e::wait::{self, SOON};
-use dragoman_simulators::{Behaviour, Device};
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
+use dragoman_simulators::Behaviour;
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,41 +17,10 @@ use std::time::Duration;
 /// Long enough for a command that found nobody and is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 
-fn brokers(mosquitto: &Mosquitto) -> String {
-    let port = mosquitto.port();
-    format!(
-        r#"
-        [brokers.things]
-        url = "mqtt://127.0.0.1:{port}"
-        dialect = "emqx-fleets"
-        device_alias = "fleets.name"
-        topics = ["$emqx/commands/things/{{device}}/executions/+/response"]
-
-        [brokers.meters]
-        url = "mqtt://127.0.0.1:{port}"
-        dialect = "huawei-iotda"
-        device_alias = "huawei.id"
-        topics = ["$oc/devices/{{device}}/sys/#"]
-        "#
-    )
-}
-
-async fn world() -> anyhow::Result<(Mosquitto, World)> {
-    let mosquitto = Mosquitto::start().await?;
-    let world = World::start_with(&brokers(&mosquitto)).await?;
-    Ok((mosquitto, world))
-}
-
-/// A thing that is at mosquitto.
-fn thing(mosquitto: &Mosquitto) -> Device {
-    Device::start("127.0.0.1", mosquitto.port(), devices::fleets_firmware(THERMOSTAT), Behaviour::Answer)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thing_at_mosquitto_does_what_it_is_told() -> anyhow::Result<()> {
-    let (mosquitto, world) = world().await?;
-    let mut thing = thing(&mosquitto);
-    devices::ready(&mut thing).await?;
+    let world = World::start().await?;
+    let _thing = world.thing(THERMOSTAT, Behaviour::Answer).await?;
     for value in [19, 24] {
         let params = json!({ "value": value });
         let id = world.fleets.accepted(THERMOSTAT, "setTemperature", &params, 60).await?;
@@ -65,49 +37,15 @@ async fn a_thing_at_mosquitto_does_what_it_is_told() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_synchronous_call_reaches_a_device_that_subscribes_there() -> anyhow::Result<()> {
-    let (mosquitto, world) = world().await?;
-    // Firmware that never subscribes, as the platform's own, gets nothing from a broker without implicit subscriptions.
-    let mut options = MqttOptions::new("meter", "127.0.0.1", mosquitto.port());
-    options.set_keep_alive(Duration::from_secs(30));
-    let (client, connection) = AsyncClient::new(options, 16);
-    client.subscribe(format!("$oc/devices/{METER}/sys/commands/#"), QoS::AtLeastOnce).await?;
-    let meter = tokio::spawn(answer_commands(client, connection));
-    let answered = wait::until("the meter answers", AGAIN, || async {
-        let answer = world.huawei.command(METER, "ON_OFF", &json!({ "value": "ON" })).await?;
-        let body = answer.json();
-        Ok((answer.status == 200 && body["response"]["paras"]["result"] == "success").then_some(body))
-    })
-    .await?;
-    assert_eq!(answered["response"]["result_code"], 0, "{answered}");
-    meter.abort();
-    Ok(())
-}
-
-async fn answer_commands(client: AsyncClient, mut connection: EventLoop) -> anyhow::Result<()> {
-    loop {
-        let Event::Incoming(Packet::Publish(publish)) = connection.poll().await? else { continue };
-        // Its own answers come back, because they are below what it subscribed to.
-        if publish.topic.contains("/response/") {
-            continue;
-        }
-        let topic = publish.topic.replace("/commands/", "/commands/response/");
-        let body = json!({ "result_code": 0, "paras": { "result": "success" } }).to_string();
-        client.publish(topic, QoS::AtLeastOnce, false, body).await?;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_waits_for_a_thing_that_nobody_saw_there() -> anyhow::Result<()> {
-    let (mosquitto, world) = world().await?;
+    let world = World::start().await?;
     let id = world.fleets.accepted(THERMOSTAT, "setTemperature", &json!({ "value": 21 }), 300).await?;
     wait::until("nobody subscribed", SOON, || async {
         let execution = world.admin.execution(&id).await?.unwrap_or_default();
         Ok(execution.to_string().contains("$NO_SUBSCRIBER").then_some(()))
     })
     .await?;
-    let mut thing = thing(&mosquitto);
-    devices::ready(&mut thing).await?;
+    let _thing = world.thing(THERMOSTAT, Behaviour::Answer).await?;
     let ended = world.fleets.ended(&id, AGAIN).await?;
     assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
     Ok(())
@@ -115,17 +53,16 @@ async fn a_command_waits_for_a_thing_that_nobody_saw_there() -> anyhow::Result<(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_outlive_the_broker() -> anyhow::Result<()> {
-    let (mut mosquitto, world) = world().await?;
-    let mut thing = thing(&mosquitto);
-    devices::ready(&mut thing).await?;
+    let mut world = World::start().await?;
+    let mut thing = world.thing(THERMOSTAT, Behaviour::Answer).await?;
     let mut ids = Vec::new();
     for round in 0..3 {
-        mosquitto.kill().await?;
+        world.daemon.mosquitto()?.kill().await?;
         for number in 0..4 {
             let params = json!({ "value": round * 10 + number });
             ids.push(world.fleets.accepted(THERMOSTAT, "setTemperature", &params, 300).await?);
         }
-        mosquitto.start_again().await?;
+        world.daemon.mosquitto()?.start_again().await?;
         devices::ready(&mut thing).await?;
     }
     for id in &ids {
@@ -137,16 +74,15 @@ async fn commands_outlive_the_broker() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_for_the_broker_outlives_the_daemon_and_is_sent_once() -> anyhow::Result<()> {
-    let (mut mosquitto, mut world) = world().await?;
-    let mut thing = thing(&mosquitto);
-    devices::ready(&mut thing).await?;
-    mosquitto.kill().await?;
+    let mut world = World::start().await?;
+    let mut thing = world.thing(THERMOSTAT, Behaviour::Answer).await?;
+    world.daemon.mosquitto()?.kill().await?;
     let mut ids = Vec::new();
     for value in 0..5 {
         ids.push(world.fleets.accepted(THERMOSTAT, "setTemperature", &json!({ "value": value }), 300).await?);
     }
     world.daemon.kill().await?;
-    mosquitto.start_again().await?;
+    world.daemon.mosquitto()?.start_again().await?;
     devices::ready(&mut thing).await?;
     world.daemon.start_again().await?;
     for id in &ids {
@@ -169,13 +105,12 @@ async fn what_waits_for_the_broker_outlives_the_daemon_and_is_sent_once() -> any
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_was_taken_back_while_the_broker_was_away_is_not_sent() -> anyhow::Result<()> {
-    let (mut mosquitto, world) = world().await?;
-    let mut thing = thing(&mosquitto);
-    devices::ready(&mut thing).await?;
-    mosquitto.kill().await?;
+    let mut world = World::start().await?;
+    let mut thing = world.thing(THERMOSTAT, Behaviour::Answer).await?;
+    world.daemon.mosquitto()?.kill().await?;
     let canceled = world.fleets.accepted(THERMOSTAT, "open", &json!({}), 300).await?;
     world.fleets.post(&format!("/api/v1/commands/{canceled}/cancel"), "").await?.expect(200)?;
-    mosquitto.start_again().await?;
+    world.daemon.mosquitto()?.start_again().await?;
     devices::ready(&mut thing).await?;
     let next = world.fleets.accepted(THERMOSTAT, "setTemperature", &json!({ "value": 20 }), 300).await?;
     let (topic, _) = devices::received(&mut thing).await?;
@@ -185,7 +120,7 @@ async fn a_command_that_was_taken_back_while_the_broker_was_away_is_not_sent() -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_check_says_what_such_a_broker_cannot_do() -> anyhow::Result<()> {
-    let (_mosquitto, mut world) = world().await?;
+    let mut world = World::start().await?;
     // Its ports have to be free for the check.
     world.daemon.kill().await?;
     let config = world.daemon.config();
