@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_command_is_answered_under_its_request_id() {
-        let firmware = HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned(), own_subscriptions: false };
+        let firmware =
+            HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned(), own_subscriptions: false };
         let request =
             br#"{"object_device_id":"meter_1","service_id":"W","command_name":"ON_OFF","paras":{"value":"ON"}}"#;
         let topic = "$oc/devices/meter_1/sys/commands/request_id=r1";
@@ -170,7 +171,8 @@ mod tests {
 
     #[test]
     fn properties_are_set_and_told() {
-        let firmware = HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned(), own_subscriptions: false };
+        let firmware =
+            HuaweiFirmware { device_id: "meter_1".to_owned(), secret: "12345678".to_owned(), own_subscriptions: false };
         let sys = "$oc/devices/meter_1/sys/properties";
         for (kind, behaviour, request, expected) in [
             (

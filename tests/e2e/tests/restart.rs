@@ -1,8 +1,8 @@
 //! What a killed process must not forget: where each command stood, step by step.
 
-use dragoman_e2e::{Site, World};
 use dragoman_e2e::devices::{self, FLEETS_BOX, THERMOSTAT};
 use dragoman_e2e::wait::{self, SOON};
+use dragoman_e2e::{Site, World};
 use dragoman_simulators::{Behaviour, Firmware, FleetsFirmware, Login, Model, Publish};
 use serde_json::{Value, json};
 use std::time::Duration;
