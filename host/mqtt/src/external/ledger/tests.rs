@@ -326,14 +326,14 @@ fn a_refusal_that_cannot_be_read_is_found_to_be_for_one_of_those_that_were_out()
     case.ledger.connected(allowance(4));
     assert_eq!(case.sent(0), ["good", "bad"]);
     case.written([1, 2], 0);
-    assert_eq!(case.ledger.broken(case.at(0), Some(0x95)), [], "it may be either");
+    assert_eq!(case.ledger.broken(case.at(0), Some(0x93)), [], "it may be either");
     case.ledger.connected(allowance(4));
     assert_eq!(case.sent(0), ["good"], "alone");
     case.written([1], 0);
     assert_eq!(case.ack(1, PubAckReason::Success, 0), taken("good"));
     assert_eq!(case.sent(0), ["bad"], "alone");
     case.written([2], 0);
-    assert_eq!(case.ledger.broken(case.at(0), Some(0x95)), [("bad".to_owned(), Published::Refused(0x95))]);
+    assert_eq!(case.ledger.broken(case.at(0), Some(0x93)), [("bad".to_owned(), Published::Refused(0x93))]);
     case.ledger.connected(allowance(4));
     assert_eq!(case.sent(0), ["late"]);
 }
