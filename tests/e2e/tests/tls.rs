@@ -5,7 +5,7 @@ use dragoman_e2e::devices::{self, METER, THERMOSTAT};
 use dragoman_e2e::wait::{self, SOON};
 use dragoman_e2e::{Admin, Daemon, http, paths, tokens};
 use dragoman_simulators::{Behaviour, Device, DeviceEvent};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SerialNumber, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SerialNumber, date_time_ymd};
 use rumqttc::{TlsConfiguration, Transport};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -30,6 +30,8 @@ struct Certificates {
 impl Certificates {
     fn new() -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();
+        // Issuer and subject of what it signs must differ, or OpenSSL takes that for signed by itself.
+        params.distinguished_name.push(DnType::CommonName, "authority of the tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let made = Self { authority, folder: TempDir::new()? };
@@ -121,7 +123,7 @@ async fn a_certificate_is_renewed_while_a_command_is_on_its_way() -> anyhow::Res
     let listeners = daemon.listeners();
 
     let tls = TlsConfiguration::Rustls(Arc::new(certificates.client(true)?));
-    let (port, firmware) = (daemon.mqtt_port()?, devices::huawei_firmware(METER));
+    let (port, firmware) = (daemon.mqtt_port()?, devices::huawei_firmware(&daemon, METER));
     let mut device =
         Device::start_over(Transport::tls_with_config(tls), "localhost", port, firmware, Behaviour::Withhold);
     devices::ready(&mut device).await?;

@@ -108,7 +108,8 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     refused("log.colour = true", "1: unknown key log.colour; known are format, filter");
     refused(
         "[http]\nzz = 1\naa = 2",
-        "2: unknown key http.zz; known are listen, body_max_bytes, headers_max, connections_max, shutdown_grace_ms",
+        "2: unknown key http.zz; known are listen, certificate_file, key_file, client_ca_file, body_max_bytes, \
+         headers_max, connections_max, shutdown_grace_ms",
     );
 }
 

@@ -100,7 +100,7 @@ mod tests {
             device_window: None,
             always_present: false,
             unclaimed_topics: false,
-            transitions: dragoman_wasm::Wanted::None,
+            transitions: dragoman_wasm::Wanted::default(),
             events: Vec::new(),
         }
     }
