@@ -51,7 +51,7 @@ async fn the_chirpstack_example_runs() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_devicehive_example_runs() -> anyhow::Result<()> {
     let daemon = set_up("devicehive").await?;
-    let _led = Simulator::start(&daemon, "devicehive-device", &["--id", "led-1"], "led-secret").await?;
+    let _led = Simulator::start(daemon.mqtt_port()?, "devicehive-device", &["--id", "led-1"], "led-secret").await?;
     run_script(&daemon, "devicehive/send_command.py", &["led-1", "led", r#"{"value": 1}"#]).await?;
     let (login, password) = ("example", "devicehive-example-password");
     let mut application = DeviceHive::connect(&daemon, login, password).await?;
@@ -64,7 +64,7 @@ async fn the_devicehive_example_runs() -> anyhow::Result<()> {
 async fn the_connio_example_runs() -> anyhow::Result<()> {
     let daemon = set_up("connio").await?;
     let arguments = ["--id", "_dev_1", "--key", "_key_device_1"];
-    let _thermostat = Simulator::start(&daemon, "connio-device", &arguments, "thermostat-secret").await?;
+    let _thermostat = Simulator::start(daemon.mqtt_port()?, "connio-device", &arguments, "thermostat-secret").await?;
     run_script(&daemon, "connio/write_property.py", &["thermostat", "setpoint", "21.5"]).await
 }
 

@@ -151,22 +151,18 @@ impl Engine {
         self.lock().position
     }
 
-    /// Has messages handed over that an earlier run left in the outbox, in order. Before [`Engine::recovered`], so that
-    /// what is planned anew comes behind them.
-    pub fn release_again(&self, rows: &[OutboxRow]) {
-        let seq = self.horizon();
-        let Some(actions) = self.actions.get().and_then(Weak::upgrade) else { return };
-        for attempt in rows.chunk_by(|a, b| a.execution == b.execution && a.attempt == b.attempt) {
-            actions.release(attempt.to_vec(), seq);
-        }
-    }
-
-    /// Goes on with what was restored.
-    pub fn recovered(&self) -> Result<(), Stopped> {
+    /// Goes on with what was restored, and hands over what an earlier run left in the outbox, in order: what is planned
+    /// anew comes behind it. In one piece, for a delivery looks whether the machine still wants it.
+    pub fn recovered(&self, rows: &[OutboxRow]) -> Result<(), Stopped> {
         let now_ms = self.now_ms();
         let mut state = self.lock();
         let mut effects = Vec::new();
         state.machine.recovered(now_ms, &mut effects);
+        if let Some(actions) = self.actions.get().and_then(Weak::upgrade) {
+            for attempt in rows.chunk_by(|a, b| a.execution == b.execution && a.attempt == b.attempt) {
+                actions.release(attempt.to_vec(), state.last);
+            }
+        }
         self.conclude(&mut state, Pending { effects, ..Pending::default() }).map(drop)
     }
 

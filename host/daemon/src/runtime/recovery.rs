@@ -74,8 +74,7 @@ pub async fn recover(engine: &Engine, is_outside: impl Fn(&str) -> bool) -> Resu
     let kept: HashSet<(&ExecutionId, u32)> = rows.iter().map(|row| (&row.execution, row.attempt)).collect();
     lost.retain(|(id, attempt)| !kept.contains(&(id, *attempt)));
     engine.positions_continue_after(engine.journal().last_position().await?);
-    engine.release_again(&rows);
-    engine.recovered()?;
+    engine.recovered(&rows)?;
     let mut steps: Vec<Step> = gone.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq))).collect();
     steps.extend(lost.into_iter().map(|(id, attempt)| {
         Step::Input(Input::Lost { id, attempt, why: "the gateway restarted before the device acknowledged it".into() })
