@@ -10,7 +10,7 @@ use std::time::Duration;
 #[tokio::test]
 async fn a_connection_whose_other_end_is_gone_is_found_out_and_nothing_is_lost() {
     let (fake, connection, _ears) = connected().await;
-    let mut first = fake.up_with(10, |limits| limits.server_keep_alive = Some(1)).await;
+    let first = fake.up_with(10, |limits| limits.server_keep_alive = Some(1)).await;
     let verdicts = publish_many(&connection, 8).await;
     // Nothing is read and nothing is answered from here on; the socket stays open.
     let mut second = fake.up(false).await;
@@ -27,7 +27,7 @@ async fn a_connection_whose_other_end_is_gone_is_found_out_and_nothing_is_lost()
 #[tokio::test]
 async fn an_idle_connection_whose_other_end_is_gone_is_found_out() {
     let (fake, connection, _ears) = connected().await;
-    let mut first = fake.up_with(10, |limits| limits.server_keep_alive = Some(1)).await;
+    let first = fake.up_with(10, |limits| limits.server_keep_alive = Some(1)).await;
     connection.until(|link| matches!(link, Link::Up { .. })).await;
     let _second = fake.up(false).await;
     drop(first);
@@ -41,7 +41,7 @@ async fn a_socket_that_takes_nothing_more_is_given_up() {
     // What is written is not waited for here, only that writing goes on.
     options.ack_timeout = Duration::from_secs(600);
     let (connection, _ears) = connect(options);
-    let mut first = fake.up_with(512, |limits| limits.server_keep_alive = Some(1)).await;
+    let first = fake.up_with(512, |limits| limits.server_keep_alive = Some(1)).await;
     // More than the buffers of a socket take.
     let large =
         |number: usize| Message { payload: Payload::Text(format!("{number}:{}", "x".repeat(200_000))), ..message("") };
@@ -60,7 +60,7 @@ async fn subscriptions_that_are_not_answered_are_asked_for_again() {
     options.ack_timeout = Duration::from_millis(200);
     let (connection, _ears) = connect(options);
     let verdict = publish(&connection, message("m"));
-    let mut first = fake.accept().await;
+    let first = fake.accept().await;
     first.welcome(false, limits(10)).await;
     // SUBSCRIBE, and then the end; no message before the subscriptions stand.
     assert!(matches!(first.next().await, Some(Packet::Subscribe(_))));
