@@ -149,7 +149,8 @@ fn what_is_wrong_with_the_files_is_said() {
     mutual.trust(&authority.as_ref().pem());
     assert_eq!(mutual.check(true).unwrap(), format!("{valid}, clients need a certificate of {}", "ca.pem"));
 
-    let cases: [(&str, &dyn Fn(&Folder)); 7] = [
+    type Damage<'a> = &'a dyn Fn(&Folder);
+    let cases: [(&str, Damage<'_>); 7] = [
         ("http.certificate_file names a.pem, which cannot be read: ", &|folder| {
             std::fs::remove_file(folder.path().join("a.pem")).unwrap();
         }),
