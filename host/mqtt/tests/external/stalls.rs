@@ -60,7 +60,7 @@ async fn subscriptions_that_are_not_answered_are_asked_for_again() {
     options.ack_timeout = Duration::from_millis(200);
     let (connection, _ears) = connect(options);
     let verdict = publish(&connection, message("m"));
-    let first = fake.accept().await;
+    let mut first = fake.accept().await;
     first.welcome(false, limits(10)).await;
     // SUBSCRIBE, and then the end; no message before the subscriptions stand.
     assert!(matches!(first.next().await, Some(Packet::Subscribe(_))));
