@@ -48,6 +48,7 @@ fn build() -> PathBuf {
         .args(["build", "--quiet", "--release", "--locked", "--target", target, "--target-dir"])
         .arg(&target_dir)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests"))
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("CARGO_BUILD_TARGET")
