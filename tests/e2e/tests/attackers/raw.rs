@@ -206,6 +206,24 @@ impl Raw {
         self.until(what, wanted).await
     }
 
+    /// Waits for two messages, in whatever order they come.
+    ///
+    /// # Errors
+    /// When one of them does not come soon.
+    pub(crate) async fn both(&mut self, what: &str, topic_parts: [&str; 2]) -> anyhow::Result<()> {
+        let from = self.inbox.len();
+        let one_of_them = |heard: &Heard| match heard {
+            Heard::Message(message) => topic_parts.iter().any(|part| message.topic.contains(part)).then_some(()),
+            _ => None,
+        };
+        self.until(what, one_of_them).await?;
+        let came = |part: &str| self.inbox.iter().skip(from).any(|message| message.topic.contains(part));
+        match topic_parts.into_iter().find(|part| !came(part)) {
+            Some(other) => self.message(what, other).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     async fn until<T>(&mut self, what: &str, wanted: impl Fn(&Heard) -> Option<T>) -> anyhow::Result<T> {
         let found = tokio::time::timeout(SOON, async {
             while let Some(heard) = self.heard.recv().await {

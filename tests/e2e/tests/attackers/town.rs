@@ -189,8 +189,8 @@ impl Town {
         self.network.publish(&event("ack"), &ack.to_string(), false).await?;
         let up = json!({ "fCnt": 7, "fPort": 10, "data": "dmljdGlt" });
         self.network.publish(&event("up"), &up.to_string(), false).await?;
-        self.tts.message("the downlink's acknowledgement", "/down/ack").await?;
-        self.tts.message("the uplink", "/up").await?;
+        // What became of a command and what a device says travel on ways of their own.
+        self.tts.both("the downlink's acknowledgement and the uplink", ["/down/ack", "/up"]).await?;
 
         let update = json!({
             "action": "command/update", "deviceId": "hive-1", "commandId": open.hive,
