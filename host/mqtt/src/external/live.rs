@@ -8,10 +8,14 @@ use super::runner::{Desk, End};
 use super::watchdog::Watchdog;
 use super::{Heard, dial, wire};
 use rumqttc::Outgoing;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, SubAck, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, Publish, SubAck, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event};
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+
+/// Before receipts are handed to the library again that it had no room for.
+const RECEIPTS_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Receive maximum of a broker that names none (MQTT 5.0, section 3.2.2.3.3).
 const RECEIVE_MAX: u16 = u16::MAX;
@@ -35,6 +39,8 @@ struct Live<'a> {
     inbound: Inbound,
     watchdog: Watchdog,
     phase: Phase,
+    /// Receipts for which the library had no room: a broker that has much for us sends it faster than they are written.
+    receipts: VecDeque<Publish>,
 }
 
 /// Makes a connection and keeps it until it breaks or is stopped.
@@ -51,6 +57,7 @@ pub(super) async fn run(desk: &mut Desk) -> End {
         client,
         watchdog: Watchdog::new(options.keep_alive, options.ack_timeout, Instant::now()),
         phase: Phase::Connecting,
+        receipts: VecDeque::new(),
     };
     let end = live.keep(&mut pump).await;
     live.inbound.go_on_aside();
@@ -65,12 +72,16 @@ impl Live<'_> {
             if let Some(end) = self.send_what_may_be() {
                 return end;
             }
+            self.hand_over_receipts();
             let reads = self.inbound.has_room();
-            let wake = self.desk.ledger.next_due().map_or(look_at, |due| due.min(look_at));
+            let mut wake = self.desk.ledger.next_due().map_or(look_at, |due| due.min(look_at));
+            if !self.receipts.is_empty() {
+                wake = wake.min(Instant::now() + RECEIPTS_AGAIN_AFTER);
+            }
             tokio::select! {
                 () = pump.next(&mut events), if reads => {}
                 finished = self.inbound.next() => {
-                    if let Err(why) = self.acknowledge(&finished) {
+                    if let Err(why) = self.acknowledge(finished) {
                         return End::Broken(why);
                     }
                 }
@@ -242,12 +253,24 @@ impl Live<'_> {
         self.desk.up(refused);
     }
 
-    fn acknowledge(&mut self, (receipt, heard): &Finished) -> Result<(), Broken> {
+    fn acknowledge(&mut self, (receipt, heard): Finished) -> Result<(), Broken> {
         match heard {
             Heard::NotKept => Err(Broken::NotKept),
             Heard::Done => {
-                self.client.try_ack(receipt).map_err(|_| Broken::Lost("the client library takes nothing more".into()))
+                self.receipts.push_back(receipt);
+                Ok(())
             }
+        }
+    }
+
+    /// In the order of the messages. What the library has no room for waits for the next time; there are no more than
+    /// the broker may send without a receipt.
+    fn hand_over_receipts(&mut self) {
+        while let Some(receipt) = self.receipts.front() {
+            if self.client.try_ack(receipt).is_err() {
+                return;
+            }
+            self.receipts.pop_front();
         }
     }
 
