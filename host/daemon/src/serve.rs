@@ -60,8 +60,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock = engine.clone();
     let outbound = Arc::new(Outbound::start(&config.targets, journal.clone(), move || clock.now_ms()).await?);
     let gateway = Gateway::new(engine.clone(), plugins, vault, outbound.clone(), config.clone());
-    let is_outside = |dialect: &str| config.brokers.values().any(|broker| broker.dialect == dialect);
-    let open = recovery::recover(&engine, is_outside).await.context("cannot take over what the last run left")?;
+    let open = recovery::recover(&engine, |dialect| config.is_outside(dialect))
+        .await
+        .context("cannot take over what the last run left")?;
     plugin_changes::taken_over(&gateway, &gateway.catalog()).await;
 
     let embedded = start_broker(&config, &gateway, &secure, kept_sessions(&journal).await?).await?;

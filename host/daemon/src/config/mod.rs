@@ -66,6 +66,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Whether devices of a dialect are at an external broker.
+    pub(crate) fn is_outside(&self, dialect: &str) -> bool {
+        self.brokers.values().any(|broker| broker.dialect == dialect)
+    }
+
     /// Name of the file that is read from the working folder when none is named.
     pub(crate) const FILE_NAME: &'static str = "dragoman.toml";
 

@@ -143,8 +143,8 @@ impl Gateway {
     /// Whether devices of a dialect count as present without a session here: because the dialect says so, or because
     /// they are at an external broker, which does not tell.
     pub fn is_always_present(&self, dialect: &str) -> bool {
-        let outside = self.config.brokers.values().any(|broker| broker.dialect == dialect);
-        outside || self.plugin(dialect).is_some_and(|plugin| plugin.description().always_present)
+        self.config.is_outside(dialect)
+            || self.plugin(dialect).is_some_and(|plugin| plugin.description().always_present)
     }
 
     /// What a plugin call needs of its host. Clone it to repeat the call with the same time and ids.

@@ -32,7 +32,7 @@ pub(super) fn client(options: &ExternalOptions, anew: bool) -> Result<(AsyncClie
         .set_max_packet_size(Some(options.packet_max_bytes))
         .set_manual_acks(true)
         .set_outgoing_inflight_upper_limit(ids_max(options));
-    let waiting = usize::from(options.inflight_max) + 2 * usize::from(options.receive_max) + OTHER_REQUESTS;
+    let waiting = usize::from(options.inflight_max) + receipts_max(options) + OTHER_REQUESTS;
     Ok(AsyncClient::new(library, waiting))
 }
 
@@ -40,4 +40,9 @@ pub(super) fn client(options: &ExternalOptions, anew: bool) -> Result<(AsyncClie
 /// where some are acknowledged late.
 pub(super) fn ids_max(options: &ExternalOptions) -> u16 {
     options.inflight_max.saturating_mul(2)
+}
+
+/// Acknowledgements that the library's queue has room for.
+pub(super) fn receipts_max(options: &ExternalOptions) -> usize {
+    2 * usize::from(options.receive_max)
 }

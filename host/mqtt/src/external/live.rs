@@ -8,14 +8,12 @@ use super::runner::{Desk, End};
 use super::watchdog::Watchdog;
 use super::{Heard, dial, wire};
 use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, Publish, SubAck, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-
-/// Before receipts are handed to the library again that it had no room for.
-const RECEIPTS_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Receive maximum of a broker that names none (MQTT 5.0, section 3.2.2.3.3).
 const RECEIVE_MAX: u16 = u16::MAX;
@@ -39,8 +37,10 @@ struct Live<'a> {
     inbound: Inbound,
     watchdog: Watchdog,
     phase: Phase,
-    /// Receipts for which the library had no room: a broker that has much for us sends it faster than they are written.
+    /// Receipts that wait until the library has written others: a broker that has much for us sends it faster than that.
     receipts: VecDeque<Publish>,
+    /// Receipts that the library has and did not write yet.
+    unwritten_receipts: usize,
 }
 
 /// Makes a connection and keeps it until it breaks or is stopped.
@@ -58,6 +58,7 @@ pub(super) async fn run(desk: &mut Desk) -> End {
         watchdog: Watchdog::new(options.keep_alive, options.ack_timeout, Instant::now()),
         phase: Phase::Connecting,
         receipts: VecDeque::new(),
+        unwritten_receipts: 0,
     };
     let end = live.keep(&mut pump).await;
     live.inbound.go_on_aside();
@@ -72,12 +73,11 @@ impl Live<'_> {
             if let Some(end) = self.send_what_may_be() {
                 return end;
             }
-            self.hand_over_receipts();
-            let reads = self.inbound.has_room();
-            let mut wake = self.desk.ledger.next_due().map_or(look_at, |due| due.min(look_at));
-            if !self.receipts.is_empty() {
-                wake = wake.min(Instant::now() + RECEIPTS_AGAIN_AFTER);
+            if let Err(why) = self.hand_over_receipts() {
+                return End::Broken(why);
             }
+            let reads = self.inbound.has_room();
+            let wake = self.desk.ledger.next_due().map_or(look_at, |due| due.min(look_at));
             tokio::select! {
                 () = pump.next(&mut events), if reads => {}
                 finished = self.inbound.next() => {
@@ -182,6 +182,10 @@ impl Live<'_> {
                 }
                 Ok(())
             }
+            Event::Outgoing(Outgoing::PubAck(_)) => {
+                self.unwritten_receipts = self.unwritten_receipts.saturating_sub(1);
+                Ok(())
+            }
             Event::Outgoing(Outgoing::AwaitAck(id)) => {
                 // The ledger keeps ids apart, so this cannot be; going on would lose the message.
                 Err(Broken::Lost(format!("packet id {id} was given twice")))
@@ -263,15 +267,16 @@ impl Live<'_> {
         }
     }
 
-    /// In the order of the messages. What the library has no room for waits for the next time; there are no more than
-    /// the broker may send without a receipt.
-    fn hand_over_receipts(&mut self) {
-        while let Some(receipt) = self.receipts.front() {
-            if self.client.try_ack(receipt).is_err() {
-                return;
-            }
-            self.receipts.pop_front();
+    /// In the order of the messages, and no more at a time than the library's queue has room for beside messages.
+    fn hand_over_receipts(&mut self) -> Result<(), Broken> {
+        while self.unwritten_receipts < dial::receipts_max(&self.desk.options)
+            && let Some(receipt) = self.receipts.pop_front()
+        {
+            self.client.try_ack(&receipt).map_err(|_| Broken::Lost("the client library takes nothing more".into()))?;
+            // A message of QoS 0 has none.
+            self.unwritten_receipts += usize::from(receipt.qos != QoS::AtMostOnce);
         }
+        Ok(())
     }
 
     /// What is overdue.

@@ -1,11 +1,11 @@
 //! What the broker sends: acknowledged after it was dealt with, in order, and again where it was not.
 
 use crate::ears::connected;
-use crate::fake::Peer;
+use crate::fake::{Peer, all_settled, publish_many};
 use bytes::Bytes;
-use dragoman_mqtt::Heard;
+use dragoman_mqtt::{Heard, Published};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish, PublishProperties};
 
 /// QoS 1 with a packet id, QoS 0 with 0.
 async fn send(peer: &mut Peer, id: u16, text: &str) {
@@ -166,4 +166,33 @@ async fn more_than_the_receive_maximum_waits_for_its_turn_and_is_acknowledged() 
     for id in 1..=40 {
         assert_eq!(peer.acked().await, id);
     }
+}
+
+/// What a session held comes faster than its receipts are written, and commands must find room between them.
+#[tokio::test]
+async fn a_thousand_messages_at_once_are_acknowledged_on_one_connection() {
+    let (fake, connection, mut ears) = connected().await;
+    let mut peer = fake.up(false).await;
+    for id in 1..=1_000 {
+        send(&mut peer, id, &format!("u{id}")).await;
+    }
+    let commands = publish_many(&connection, 4).await;
+    for id in 1..=1_000 {
+        assert_eq!(ears.hear().await.done(), format!("u{id}"));
+    }
+    let (mut acked, mut published) = (0, 0);
+    while acked < 1_000 || published < commands.len() {
+        match peer.next().await.expect("the connection was given up") {
+            Packet::PubAck(puback) => {
+                acked += 1;
+                assert_eq!(puback.pkid, acked);
+            }
+            Packet::Publish(publish) => {
+                published += 1;
+                peer.ack(publish.pkid, PubAckReason::Success).await;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(all_settled(commands).await.iter().all(|verdict| *verdict == Published::Taken));
 }
