@@ -225,8 +225,10 @@ pub struct Execution {
     pub owner: Owner,
     /// Name of the handler that plans it; none: the intent is the frame.
     pub handler: Option<Arc<str>>,
-    /// Digests of the plugins that planned it, `name` and hex digest.
+    /// Digests of the plugins that planned it, `name` and hex digest; at most [`Execution::DIGESTS_MAX`] are kept.
     pub digests: Attributes,
+    /// Those of them that it does not need any more, because somebody had it go over to a newer version.
+    pub released: Attributes,
     /// Where it stands.
     pub state: State,
     /// What it waits for.
@@ -293,6 +295,22 @@ impl Execution {
     pub const CORRELATIONS_MAX: usize = 16;
     /// Labels of one execution.
     pub const LABELS_MAX: usize = 8;
+    /// Digests that are kept of one execution; the oldest give way, but never the one that it is pinned to.
+    pub const DIGESTS_MAX: usize = 16;
+
+    /// The version of its handler that it keeps to: the one that began the conversation. None before that, and after a
+    /// release.
+    pub fn pinned(&self) -> Option<&str> {
+        let handler = self.handler.as_deref()?;
+        self.needs().filter(|(name, _)| *name == handler).last().map(|(_, digest)| digest)
+    }
+
+    /// The versions of plugins, name and digest, that an answer to it may need: the one of its handler, and those of the
+    /// dialect that dispatched it.
+    pub fn needs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let needed = self.digests.iter().filter(|digest| !self.released.contains(digest));
+        needed.map(|(name, digest)| (name.as_str(), digest.as_str()))
+    }
 }
 
 /// What a line of a history says.

@@ -2,6 +2,7 @@
 
 use super::input::Change;
 use super::lanes::Shut;
+use super::needed::Needed;
 use crate::execution::{Correlation, Event, Execution, Phase, Reason, Transition};
 use crate::intent::{Attributes, DeviceId, ExecutionId, Json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,8 @@ pub(super) struct Book {
     correlations: BTreeMap<(String, DeviceId), (ExecutionId, u32)>,
     /// In the order of the first change since the last drain.
     changed: Vec<ExecutionId>,
+    /// Versions of plugins that what is open needs.
+    needed: Needed,
     open: usize,
     last_position: u64,
 }
@@ -79,6 +82,7 @@ impl Book {
     /// Adds an open execution.
     pub(super) fn insert(&mut self, execution: Execution) {
         let id = execution.id.clone();
+        self.needed.add(&execution);
         for (attempt, correlation) in &execution.correlations {
             self.correlations.insert(index_key(correlation), (id.clone(), *attempt));
         }
@@ -137,7 +141,25 @@ impl Book {
     /// An execution whose record has just become final: nothing waits for it any more.
     pub(super) fn close(&mut self, id: &ExecutionId) {
         self.open -= 1;
+        if let Some(entry) = self.entries.get(id) {
+            self.needed.remove(&entry.record);
+        }
         self.watch(id);
+    }
+
+    /// Changes which versions of plugins an open execution was planned by or needs.
+    pub(super) fn amend_versions(&mut self, id: &ExecutionId, change: impl FnOnce(&mut Execution)) {
+        if let Some(entry) = self.entries.get(id) {
+            self.needed.remove(&entry.record);
+        }
+        self.amend(id, change);
+        if let Some(entry) = self.entries.get(id) {
+            self.needed.add(&entry.record);
+        }
+    }
+
+    pub(super) fn needed(&self) -> &Needed {
+        &self.needed
     }
 
     /// Remembers the keys of a new attempt; beyond the bound the oldest are forgotten.

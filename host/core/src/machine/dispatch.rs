@@ -9,9 +9,6 @@ use super::step::{Again, Ending};
 use crate::execution::{Event, Phase, Reason, State, Told, WhenAway};
 use crate::intent::{Attributes, ExecutionId, Intent, Json};
 
-/// Plugins that are remembered of one execution; the oldest give way.
-const DIGESTS_MAX: usize = 16;
-
 impl Machine {
     /// The plugins answered.
     pub(super) fn planned(
@@ -72,7 +69,8 @@ impl Machine {
                 self.book.note(id, now_ms, Event::Planned, Line::default());
                 self.answer_step(now_ms, id, outcome, Vec::new(), effects);
             }
-            Planned::Done(outcome) | Planned::Answered { outcome, .. } => {
+            Planned::Done { outcome, digests } | Planned::Answered { outcome, digests, .. } => {
+                self.planned_by(id, digests);
                 self.finish(now_ms, id, Ending::Verdict(outcome, Vec::new()), effects);
             }
             Planned::Unsupported(reason) | Planned::Fault(reason) => {
@@ -104,11 +102,8 @@ impl Machine {
             } else if handler_state.is_some() {
                 record.handler_state = handler_state;
             }
-            let new: Vec<_> = digests.into_iter().filter(|digest| !record.digests.contains(digest)).collect();
-            record.digests.extend(new);
-            let excess = record.digests.len().saturating_sub(DIGESTS_MAX);
-            record.digests.drain(..excess);
         });
+        self.planned_by(id, digests);
         if let Some(entry) = self.book.entry_mut(id) {
             entry.early_receipts = 0;
         }

@@ -128,7 +128,12 @@ pub enum Planned {
     },
     /// It is over and this is the outcome: the handler finished, or the dialect of a device without a handler has
     /// nothing to send.
-    Done(Outcome),
+    Done {
+        /// The outcome.
+        outcome: Outcome,
+        /// The plugins that planned it.
+        digests: Attributes,
+    },
     /// The dialect has nothing to send for what the handler planned, and this is the answer to the handler's step.
     /// Without a handler the same as [`Planned::Done`].
     Answered {
@@ -153,7 +158,7 @@ impl Planned {
         match self {
             Self::Send { .. } => true,
             Self::Answered { .. } => handled,
-            Self::Done(_) | Self::Unsupported(_) | Self::Fault(_) => false,
+            Self::Done { .. } | Self::Unsupported(_) | Self::Fault(_) => false,
         }
     }
 }
@@ -287,6 +292,18 @@ pub enum Input {
         name: String,
         /// Its value from now on.
         value: String,
+    },
+    /// It goes over from one version of a plugin to whichever is the newest when it is called next: a line of the
+    /// history with this reason.
+    Release {
+        /// The execution.
+        id: ExecutionId,
+        /// Name of the plugin.
+        plugin: String,
+        /// The version that it does not need any more.
+        digest: String,
+        /// Why.
+        reason: Reason,
     },
     /// Somebody takes it back.
     Cancel {

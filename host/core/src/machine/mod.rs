@@ -8,6 +8,7 @@
 //! - `dispatch`: plans, hand-over and receipts
 //! - `report`: what devices say; `failed`: attempts that came to nothing by their word
 //! - `remark`: notes and labels
+//! - `versions`, `needed`: which versions of plugins planned an execution, and which of them it needs
 //! - `deadline`: time, and taking back
 //! - `recover`: going on after a restart
 //! - `step`: what can happen to one execution, whichever of these brought it about
@@ -20,6 +21,7 @@ mod dispatch;
 mod failed;
 mod input;
 mod lanes;
+mod needed;
 pub mod reasons;
 mod recover;
 mod remark;
@@ -27,6 +29,7 @@ mod report;
 mod standing;
 mod step;
 mod submit;
+mod versions;
 
 pub use input::{
     ACKED_CAUSE, Answer, Change, Effect, HandOver, Input, Limits, Planned, Prior, Refusal, Report, Submission,
@@ -98,6 +101,7 @@ impl Machine {
             }
             Input::Note { id, note } => self.note_remark(now_ms, &id, note),
             Input::Label { id, name, value } => self.label(&id, name, value),
+            Input::Release { id, plugin, digest, reason } => self.release(now_ms, &id, plugin, digest, reason),
             Input::Remove { device } => self.remove(now_ms, &device, effects),
             Input::Cancel { id } => self.cancel(now_ms, &id, effects),
             Input::Tick => self.tick(now_ms, effects),
@@ -135,6 +139,22 @@ impl Machine {
     /// The device and the holder of everything that is open.
     pub fn open_devices(&self) -> impl Iterator<Item = (&DeviceId, &DeviceId)> {
         self.book.records().map(|record| (&record.device, &record.holder))
+    }
+
+    /// Every open execution, in order of the ids.
+    pub fn open_executions(&self) -> impl Iterator<Item = &Arc<Execution>> {
+        self.book.records().filter(|record| !record.state.is_final())
+    }
+
+    /// Every version of a plugin that something open needs: name, digest, and how many need it.
+    pub fn needed(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        self.book.needed().all()
+    }
+
+    /// How many open executions need that version of a plugin; those that were restored count before they go on.
+    pub fn needing(&self, plugin: &str, digest: &str) -> usize {
+        let needs = |record: &&Execution| record.needs().any(|needed| needed == (plugin, digest));
+        self.book.needed().of(plugin, digest) + self.restored.iter().filter(needs).count()
     }
 
     /// Whether an attempt's messages may leave now: it is the newest attempt of an execution within its time, and the

@@ -120,6 +120,7 @@ fn accept(now_ms: u64, queue_position: u64, submission: Submission) -> Execution
         owner: submission.owner,
         handler: submission.handler,
         digests: Vec::new(),
+        released: Vec::new(),
         state: State::Queued,
         phase: Phase::Waiting,
         version: 0,

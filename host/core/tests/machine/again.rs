@@ -43,7 +43,7 @@ fn it_goes_before_or_behind_what_waits() {
     let mut order = Vec::new();
     for (name, attempt) in [("b", 1), ("c", 1), ("a", 2), ("d", 1)] {
         order.push(name);
-        let effects = tail.planned(name, attempt, Planned::Done(succeeded()));
+        let effects = tail.planned(name, attempt, done(succeeded()));
         assert_eq!(tail.record(name).state, State::Succeeded, "{order:?} {effects:?}");
     }
 }
@@ -174,8 +174,8 @@ fn it_rests_before_it_goes_out_again_and_is_not_overtaken() {
         assert_eq!(bench.record("a").not_before_ms, Some(1_500));
         if place == Place::Tail {
             assert_eq!(effects, [plan_of("b", 1)]);
-            bench.planned("b", 1, Planned::Done(succeeded()));
-            bench.planned("c", 1, Planned::Done(succeeded()));
+            bench.planned("b", 1, done(succeeded()));
+            bench.planned("c", 1, done(succeeded()));
             bench.submit(with("d", |_| ()));
         } else {
             assert_eq!(effects, [], "nothing of its queue overtakes it");
@@ -218,10 +218,10 @@ fn a_rest_ends_while_the_device_is_away_and_with_the_time_to_live() {
 fn rest_and_place_outlive_a_restart() {
     let mut bench = three(|o| (o.backoff_ms, o.failed_to) = (500, Place::Tail));
     fail(&mut bench, "a1");
-    bench.planned("b", 1, Planned::Done(succeeded()));
+    bench.planned("b", 1, done(succeeded()));
     assert_eq!(bench.restart(), [plan_of("c", 1)]);
     bench.online("lamp");
-    bench.planned("c", 1, Planned::Done(succeeded()));
+    bench.planned("c", 1, done(succeeded()));
     bench.submit(with("d", |_| ()));
     assert_eq!(bench.machine.next_deadline_ms(), Some(1_500));
     bench.now_ms = 1_500;
@@ -243,7 +243,7 @@ fn a_place_at_the_tail_outlives_a_restart() {
     let mut effects = bench.online("lamp");
     while let [Effect::Plan { id, attempt }] = &effects[..] {
         let (name, attempt) = (id.as_str().to_owned(), *attempt);
-        effects = bench.planned(&name, attempt, Planned::Done(succeeded()));
+        effects = bench.planned(&name, attempt, done(succeeded()));
         order.push(name);
     }
     assert_eq!(order, ["b", "c", "a", "d"]);
@@ -296,7 +296,7 @@ fn a_first_step_that_failed_lets_the_others_of_its_device_go_first() {
     bench.handed_over("b", 1, HandOver::Accepted { receipts: 0 });
     // Both may fail in turns.
     assert_eq!(fail(&mut bench, "b1"), [plan_of("a", 2)]);
-    assert_eq!(bench.planned("a", 2, Planned::Done(succeeded())), [plan_of("b", 2)]);
+    assert_eq!(bench.planned("a", 2, done(succeeded())), [plan_of("b", 2)]);
     assert_eq!(bench.restart(), [plan_of("b", 2)]);
 }
 

@@ -9,6 +9,12 @@ pub(crate) fn check_machine<'a>(machine: &Machine, known: impl Iterator<Item = &
     assert_eq!(machine.open(), records.len(), "the count of open executions");
     let nearest = records.iter().map(|record| due_ms(record)).min();
     assert_eq!(machine.next_deadline_ms(), nearest, "the next deadline");
+    let mut needed = BTreeMap::new();
+    for (name, digest) in records.iter().flat_map(|record| record.needs()) {
+        *needed.entry((name, digest)).or_insert(0) += 1;
+    }
+    let counted: BTreeMap<_, usize> = machine.needed().map(|(name, digest, count)| ((name, digest), count)).collect();
+    assert_eq!(counted, needed, "the count of needed versions");
     let mut lanes = BTreeMap::<_, Vec<&Execution>>::new();
     let mut devices = BTreeMap::<_, Vec<&Execution>>::new();
     for record in records {

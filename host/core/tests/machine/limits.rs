@@ -176,7 +176,7 @@ fn a_handler_may_finish_after_its_last_step() {
     for attempt in 1..=Machine::ATTEMPTS_MAX {
         bench.planned("x", attempt, answered());
     }
-    bench.planned("x", Machine::ATTEMPTS_MAX + 1, Planned::Done(succeeded()));
+    bench.planned("x", Machine::ATTEMPTS_MAX + 1, done(succeeded()));
     assert_eq!((bench.record("x").state, bench.record("x").outcome.clone()), (State::Succeeded, Some(succeeded())));
 }
 

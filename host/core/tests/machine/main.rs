@@ -15,6 +15,7 @@ mod scenarios;
 mod shell;
 mod simulation;
 mod table;
+mod versions;
 mod vouching;
 mod windows;
 mod world;

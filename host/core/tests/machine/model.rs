@@ -325,7 +325,7 @@ impl Both {
                 },
                 other => other,
             },
-            Plan::Done(outcome) => Planned::Done(outcome),
+            Plan::Done(outcome) => done(outcome),
             Plan::Answered(outcome) => {
                 Planned::Answered { outcome, frames: Vec::new(), handler_state: None, digests: Vec::new() }
             }

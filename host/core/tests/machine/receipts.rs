@@ -82,7 +82,7 @@ fn a_handler_is_told_of_success_and_its_own_verdict_says_delivered_only() {
     command.handler = Some("steps".into());
     let reply = Reply::Outcome(Outcome::Succeeded(None));
     assert_eq!(sent_out(&mut bench, command, 0), [Effect::Resume { id: id("x"), attempt: 2, reply }]);
-    bench.planned("x", 2, Planned::Done(succeeded()));
+    bench.planned("x", 2, done(succeeded()));
     assert_eq!(end(&bench), (State::Succeeded, Some(reasons::DELIVERED_ONLY)));
 }
 
@@ -92,7 +92,7 @@ fn what_was_delivered_to_a_handler_does_not_excuse_its_failure() {
     let mut command = submission("x", "lamp");
     command.handler = Some("steps".into());
     sent_out(&mut bench, command, 0);
-    bench.planned("x", 2, Planned::Done(failed()));
+    bench.planned("x", 2, done(failed()));
     assert_eq!(end(&bench), (State::Failed, None));
 }
 

@@ -37,7 +37,7 @@ fn lanes_of_one_device_take_turns_in_the_order_of_submission() {
     let mut effects = bench.online("lamp");
     for name in names {
         assert_eq!(effects, [plan_of(name, 1)], "one at a time over both lanes");
-        effects = bench.planned(name, 1, Planned::Done(succeeded()));
+        effects = bench.planned(name, 1, done(succeeded()));
     }
 }
 

@@ -352,8 +352,8 @@ fn inputs(attempt: u32) -> Vec<(String, u64, Input)> {
     row("planned: send", 0, planned(next, send(HOLDER, &format!("k{next}"))));
     row("planned: send, after the deadline", 10_000, planned(next, send(HOLDER, &format!("k{next}"))));
     row("planned: send, no report can come", 0, planned(next, without_answers()));
-    row("planned: done, succeeded", 0, planned(next, Planned::Done(succeeded())));
-    row("planned: done, rejected", 0, planned(next, Planned::Done(rejected())));
+    row("planned: done, succeeded", 0, planned(next, done(succeeded())));
+    row("planned: done, rejected", 0, planned(next, done(rejected())));
     row("planned: answered", 0, planned(next, answered));
     row("planned: unsupported", 0, planned(next, Planned::Unsupported(reason("no-words"))));
     row("planned: fault", 0, planned(next, Planned::Fault(reason("$PLUGIN_TRAP"))));
@@ -407,6 +407,14 @@ fn inputs(attempt: u32) -> Vec<(String, u64, Input)> {
     row("vouched: rejected", 0, vouched(Report::Ended(rejected())));
     row("note", 0, Input::Note { id: id("x"), note: "1".to_owned() });
     row("label", 0, Input::Label { id: id("x"), name: "status".to_owned(), value: "new".to_owned() });
+    let release = |digest: &str| Input::Release {
+        id: id("x"),
+        plugin: "acme-things".to_owned(),
+        digest: digest.to_owned(),
+        reason: reason("$PLUGIN_RELEASED"),
+    };
+    row("release of a version", 0, release("d1"));
+    row("release of a version that it does not need", 0, release("d2"));
     row("presence: online", 0, Input::Presence { holder: device(HOLDER), online: true });
     row("presence: offline", 0, Input::Presence { holder: device(HOLDER), online: false });
     row("sign of life", 0, Input::SignOfLife { holder: device(HOLDER) });

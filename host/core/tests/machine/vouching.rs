@@ -1,7 +1,7 @@
 //! Reports that the device's dialect vouches for, without a key.
 
 use crate::common::*;
-use dragoman_core::{Answer, Effect, Event, HandOver, Input, Phase, Planned, Reply, Report, Stage, State};
+use dragoman_core::{Answer, Effect, Event, HandOver, Input, Phase, Reply, Report, Stage, State};
 
 /// Brings `x` to each phase in turn; the last is for a handler's second step.
 fn stand(phase: &str, handled: bool) -> Bench {
@@ -126,7 +126,7 @@ fn a_step_that_is_answered_is_not_answered_again() {
     let mut bench = stand("resuming", true);
     assert_eq!(bench.report_for("x", Report::Ended(failed())), (Answer::Late, Vec::new()));
     assert_eq!(bench.events("x").last(), Some(&Event::Late));
-    bench.planned("x", 2, Planned::Done(succeeded()));
+    bench.planned("x", 2, done(succeeded()));
     assert_eq!(bench.record("x").state, State::Succeeded);
 }
 

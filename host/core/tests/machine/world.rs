@@ -2,7 +2,7 @@
 //!
 //! While faults are on, everything that can be lost, doubled, late or out of order is, and sessions come and go.
 
-use crate::common::{device, failed, intent, rejected, submission, succeeded};
+use crate::common::{device, done, failed, intent, rejected, submission, succeeded};
 use dragoman_core::{
     Correlation, DeviceId, Effect, Execution, ExecutionId, HandOver, Input, Outcome, Overflow, Place, Planned, Reason,
     Reply, Report, Stage, Submission, WhenAway,
@@ -130,7 +130,7 @@ impl World {
             Effect::Resume { id, attempt, reply } => (id, *attempt, self.next_plan(record, *attempt, reply)),
             Effect::Withdraw { .. } => return,
         };
-        if let Planned::Done(outcome) | Planned::Answered { outcome, .. } = &plan {
+        if let Planned::Done { outcome, .. } | Planned::Answered { outcome, .. } = &plan {
             self.given.entry(id.clone()).or_default().push(outcome.clone());
         }
         self.answer(30, Input::Planned { id: id.clone(), attempt, plan });
@@ -144,7 +144,7 @@ impl World {
             return Planned::Unsupported(Reason::new("no-words", "there are no words for it"));
         }
         if self.mishap(3) {
-            return Planned::Done(rejected());
+            return done(rejected());
         }
         self.frames_for(record, attempt, Some("1"))
     }
@@ -153,10 +153,10 @@ impl World {
     fn next_plan(&mut self, record: &Execution, attempt: u32, reply: &Reply) -> Planned {
         let step = record.handler_state.as_deref().map_or(1, str::len);
         match reply {
-            Reply::Outcome(Outcome::Succeeded(_)) if step >= 3 => Planned::Done(succeeded()),
+            Reply::Outcome(Outcome::Succeeded(_)) if step >= 3 => done(succeeded()),
             Reply::Outcome(Outcome::Succeeded(_)) => self.frames_for(record, attempt, Some(&"1".repeat(step + 1))),
-            Reply::Outcome(Outcome::Rejected(_)) => Planned::Done(rejected()),
-            Reply::Outcome(Outcome::Failed(_)) | Reply::Silence if self.faults => Planned::Done(failed()),
+            Reply::Outcome(Outcome::Rejected(_)) => done(rejected()),
+            Reply::Outcome(Outcome::Failed(_)) | Reply::Silence if self.faults => done(failed()),
             Reply::Outcome(Outcome::Failed(_)) | Reply::Silence => {
                 self.frames_for(record, attempt, record.handler_state.as_deref())
             }

@@ -27,6 +27,8 @@ pub(crate) struct ExecutionBody {
     handler: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     digests: Attributes,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    released: Attributes,
     state: StateBody,
     phase: PhaseBody,
     version: u64,
@@ -133,6 +135,7 @@ impl From<&Execution> for ExecutionBody {
             owner,
             handler,
             digests,
+            released,
             state,
             phase,
             version,
@@ -176,6 +179,7 @@ impl From<&Execution> for ExecutionBody {
             owner: owner.into(),
             handler: handler.as_deref().map(str::to_owned),
             digests: digests.clone(),
+            released: released.clone(),
             state: (*state).into(),
             phase: phase.into(),
             version: *version,
@@ -224,6 +228,7 @@ impl From<ExecutionBody> for Execution {
             owner: body.owner.into(),
             handler: body.handler.map(Into::into),
             digests: body.digests,
+            released: body.released,
             state: body.state.into(),
             phase: body.phase.into(),
             version: body.version,

@@ -116,7 +116,8 @@ fn options() -> impl Strategy<Value = Options> {
 fn execution() -> impl Strategy<Value = Execution> {
     let names = (text(), device_id(), device_id(), text(), option::of(text()), option::of(text()), attributes());
     let idempotency = option::of((text(), any::<u64>()));
-    let plan = (intent(), options(), idempotency, (text(), any::<u64>()), option::of(text()), attributes());
+    let plan =
+        (intent(), options(), idempotency, (text(), any::<u64>()), option::of(text()), (attributes(), attributes()));
     let stand = (state(), phase(), any::<u64>(), any::<[u32; 5]>(), any::<[bool; 5]>());
     let correlation = (any::<u32>(), device_id(), text());
     let step = (
@@ -131,7 +132,8 @@ fn execution() -> impl Strategy<Value = Execution> {
     let times = any::<(u64, u64, Option<u64>, Option<u64>, u64)>();
     (names, plan, stand, step, again, end, times).prop_map(|(names, plan, stand, step, again, end, times)| {
         let (id, device, holder, origin, alias, context, labels) = names;
-        let (intent, options, idempotency, (node, lease_until_ms), handler, digests) = plan;
+        let (intent, options, idempotency, (node, lease_until_ms), handler, versions) = plan;
+        let (digests, released) = versions;
         let (state, phase, version, counts, flags) = stand;
         let [attempt, lost, failed, step_attempt, receipts_missing] = counts;
         let [sent, acked, heard, answerable, delivered_only] = flags;
@@ -153,6 +155,7 @@ fn execution() -> impl Strategy<Value = Execution> {
             owner: Owner { node: node.into(), lease_until_ms },
             handler: handler.map(Into::into),
             digests,
+            released,
             state,
             phase,
             version,
@@ -305,6 +308,7 @@ fn first_form() -> Execution {
         owner: Owner { node: Arc::from("one"), lease_until_ms: u64::MAX },
         handler: None,
         digests: Vec::new(),
+        released: Vec::new(),
         state: State::TimedOut,
         phase: Phase::Ended,
         version: 4,

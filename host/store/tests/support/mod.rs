@@ -42,6 +42,7 @@ pub fn execution(id: &str, device: &str) -> Execution {
         owner: Owner { node: Arc::from("one"), lease_until_ms: u64::MAX },
         handler: None,
         digests: Vec::new(),
+        released: Vec::new(),
         state: State::Queued,
         phase: Phase::Waiting,
         version: 1,

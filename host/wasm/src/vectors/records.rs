@@ -156,6 +156,7 @@ impl WrittenExecution {
             owner: Owner { node: "vectors".into(), lease_until_ms: u64::MAX },
             handler: None,
             digests: Vec::new(),
+            released: Vec::new(),
             state,
             phase: if state.is_final() { Phase::Ended } else { Phase::AwaitingReply },
             version: 1,

@@ -53,7 +53,7 @@ impl Reference {
                 self.line(i, Event::Planned, None);
                 self.answered(i, outcome);
             }
-            Planned::Answered { outcome, .. } | Planned::Done(outcome) => self.verdict(i, outcome),
+            Planned::Answered { outcome, .. } | Planned::Done { outcome, .. } => self.verdict(i, outcome),
             Planned::Unsupported(reason) | Planned::Fault(reason) => {
                 self.end(i, State::Failed, Some(&reason.code), true);
             }

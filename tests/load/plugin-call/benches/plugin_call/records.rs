@@ -118,6 +118,7 @@ pub(crate) fn execution() -> Execution {
         owner: Owner { node: "bench".into(), lease_until_ms: u64::MAX },
         handler: None,
         digests: Vec::new(),
+        released: Vec::new(),
         state: State::Queued,
         phase: Phase::Waiting,
         version: 1,
