@@ -2,6 +2,7 @@
 
 use crate::description::Claim;
 use crate::plugin::Plugin;
+use crate::refusal::LoadStep;
 use dragoman_core::topic;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ pub struct Catalog {
     pub plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     /// Files that do not serve. Where an earlier version of the file was good, that one still serves.
     pub refused: Vec<RefusedFile>,
+    /// Versions that were replaced or removed and that something open may still need; what was replaced last at the end.
+    pub older: Vec<Arc<Plugin>>,
 }
 
 /// A file that does not serve.
@@ -21,6 +24,8 @@ pub struct Catalog {
 pub struct RefusedFile {
     /// The file.
     pub file: PathBuf,
+    /// What it failed.
+    pub step: LoadStep,
     /// A sentence that names the file, what is missing and what would mend it.
     pub reason: String,
 }
@@ -31,15 +36,33 @@ impl Catalog {
         self.plugins.get(name)
     }
 
+    /// That version of a plugin, newest or older.
+    pub fn version(&self, name: &str, digest: &str) -> Option<&Arc<Plugin>> {
+        let newest = self.plugins.get(name).filter(|plugin| plugin.digest() == digest);
+        newest.or_else(|| self.older_of(name).find(|plugin| plugin.digest() == digest))
+    }
+
+    /// The plugin of that name; where it was removed, the version that still goes on with what is open.
+    pub fn for_open(&self, name: &str) -> Option<&Arc<Plugin>> {
+        self.plugins.get(name).or_else(|| self.older_of(name).next())
+    }
+
+    /// Older versions of a plugin, what was replaced last first.
+    pub fn older_of(&self, name: &str) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.older.iter().rev().filter(move |plugin| **plugin.name() == *name)
+    }
+
     /// The plugin that claims a request, by method and path as on the wire, without query.
     pub fn route(&self, method: &str, path: &str) -> Option<&Arc<Plugin>> {
         self.plugins.values().find(|plugin| plugin.claims_route(method, path))
     }
 
-    /// The plugin whose devices speak on a topic.
+    /// The plugin whose devices speak on a topic; where it was removed, the version that goes on with what is open.
     pub fn device_topic(&self, topic: &str) -> Option<&Arc<Plugin>> {
         let claims = |claim: &Claim| matches!(claim, Claim::DeviceTopic(filter) if topic::matches(filter, topic));
-        self.plugins.values().find(|plugin| plugin.description.claims.iter().any(claims))
+        let removed = self.older.iter().rev().filter(|plugin| !self.plugins.contains_key(plugin.name()));
+        let mut plugins = self.plugins.values().chain(removed);
+        plugins.find(|plugin| plugin.description.claims.iter().any(claims))
     }
 
     /// The plugin whose applications speak on a topic. Asked before [`Catalog::device_topic`]: one plugin may claim a
@@ -47,5 +70,13 @@ impl Catalog {
     pub fn application_topic(&self, topic: &str) -> Option<&Arc<Plugin>> {
         let claims = |claim: &Claim| matches!(claim, Claim::ApplicationTopic(filter) if topic::matches(filter, topic));
         self.plugins.values().find(|plugin| plugin.description.claims.iter().any(claims))
+    }
+
+    /// Whether nothing of it is another.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.plugins.values().chain(&self.older), other.plugins.values().chain(&other.older));
+        self.refused == other.refused
+            && (self.plugins.len(), self.older.len()) == (other.plugins.len(), other.older.len())
+            && ours.zip(theirs).all(|(one, two)| Arc::ptr_eq(one, two))
     }
 }

@@ -4,6 +4,9 @@ use dragoman_core::Reason;
 use std::fmt;
 use std::sync::Arc;
 
+/// Code of a call for which no instance was free.
+pub(crate) const BUSY: &str = "$PLUGIN_BUSY";
+
 /// A call that came to nothing: nothing it wrote is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
@@ -84,7 +87,7 @@ impl CallError {
             Fault::Memory { .. } => "$PLUGIN_MEMORY",
             Fault::HostcallBudget(_) | Fault::Output(_) => "$PLUGIN_LIMIT",
             Fault::Guest(_) | Fault::DoesNotFit(_) | Fault::NoSuchExport => "$PLUGIN_ERROR",
-            Fault::Busy(_) => "$PLUGIN_BUSY",
+            Fault::Busy(_) => BUSY,
             Fault::Host(_) => "$UNAVAILABLE",
         }
     }

@@ -1,7 +1,10 @@
 //! The folder of plugins, watched: the catalogue follows what stands in it.
 
 use crate::catalog::Catalog;
+use crate::files::SETTLE;
+use crate::in_flight::InFlight;
 use crate::options::PluginOptions;
+use crate::plugin::Plugin;
 use crate::runtime::Runtime;
 use crate::scan::{Folder, Look};
 use crate::telemetry;
@@ -11,15 +14,17 @@ use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, ne
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// A file is looked at when nothing has happened to it for this long.
-const SETTLE: Duration = Duration::from_millis(300);
 /// The folder is looked at this often also when nothing was heard: some file systems tell nothing.
 const RESCAN: Duration = Duration::from_secs(10);
+/// As often while versions are held that are not the newest: one that nobody needs any more is given back.
+const RESCAN_HOLDING: Duration = Duration::from_secs(1);
+/// Looks that one request for a look may lead to while files have yet to settle.
+const LOOKS_MAX: usize = 20;
 /// Looks that may be asked for before the first of them begins.
 const REQUESTS_MAX: usize = 16;
 
@@ -28,11 +33,51 @@ pub struct PluginFolder {
     catalog: Arc<ArcSwap<Catalog>>,
     changes: watch::Receiver<Arc<Catalog>>,
     requests: mpsc::Sender<Request>,
+    asked: Asked,
     task: JoinHandle<()>,
 }
 
-/// Somebody wants a look at the folder, and may want to know when it is done.
-type Request = Option<oneshot::Sender<()>>;
+/// What is wanted of the folder.
+enum Request {
+    /// Something happened in it.
+    Look,
+    /// Somebody waits until everything in it has settled and was looked at.
+    LookNow(oneshot::Sender<()>),
+    /// Commands of the last run need these versions, by name and digest.
+    Recall(Vec<(String, String)>, oneshot::Sender<Vec<LostVersion>>),
+}
+
+/// A version that a command needs and that is nowhere kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostVersion {
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Digest of the version.
+    pub digest: String,
+    /// Why, as the end of a sentence.
+    pub why: String,
+}
+
+/// Who is asked about commands on their way, once somebody has said that it can be asked.
+#[derive(Clone, Default)]
+pub(crate) struct Asked(Arc<OnceLock<Weak<dyn InFlight>>>);
+
+impl Asked {
+    fn in_flight(&self) -> Option<Arc<dyn InFlight>> {
+        self.0.get().and_then(Weak::upgrade)
+    }
+
+    pub(crate) fn needing(&self, plugin: &Plugin) -> usize {
+        self.in_flight().map_or(0, |asked| asked.needing(plugin.name(), plugin.digest()))
+    }
+
+    pub(crate) async fn check(&self, next: &Arc<Plugin>) -> Result<(), String> {
+        match self.in_flight() {
+            Some(asked) => asked.check(next).await,
+            None => Ok(()),
+        }
+    }
+}
 
 /// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +101,8 @@ impl PluginFolder {
         let (requests, incoming) = mpsc::channel(REQUESTS_MAX);
         // Watching begins before the first look, so that nothing falls between them.
         let watcher = watch_folder(&dir, requests.clone());
-        let mut folder = Folder::new(runtime, dir.clone(), options);
+        let asked = Asked::default();
+        let mut folder = Folder::new(runtime, dir.clone(), options, asked.clone());
         let look = folder.look().await.map_err(failed)?;
         let unsettled = look.unsettled;
         tell(&Catalog::default(), &look);
@@ -68,7 +114,7 @@ impl PluginFolder {
             follow(folder, incoming, publish, unsettled).await;
             drop(watcher);
         });
-        Ok(Self { catalog, changes, requests, task })
+        Ok(Self { catalog, changes, requests, asked, task })
     }
 
     /// The plugins that serve now.
@@ -81,10 +127,28 @@ impl PluginFolder {
         self.changes.clone()
     }
 
-    /// Looks at the folder now, without waiting for news of it, and returns when that look is done.
+    /// Names who knows what is open. Once, before that is asked for with [`PluginFolder::recall`].
+    pub fn attach(&self, in_flight: Weak<dyn InFlight>) {
+        if self.asked.0.set(in_flight).is_err() {
+            tracing::error!("the plugin folder was attached twice; this is a bug in the daemon, please report it");
+        }
+    }
+
+    /// Takes back versions, by name and digest, that commands of the last run need and that are not the newest: from now
+    /// on they are in [`Catalog::older`]. Tells which are lost.
+    pub async fn recall(&self, needed: Vec<(String, String)>) -> Vec<LostVersion> {
+        let (done, waiting) = oneshot::channel();
+        if self.requests.send(Request::Recall(needed, done)).await.is_err() {
+            return Vec::new();
+        }
+        waiting.await.unwrap_or_default()
+    }
+
+    /// Looks at the folder now, without waiting for news of it, and returns when everything in it has settled and was
+    /// looked at; what never settles is not waited for.
     pub async fn rescan(&self) {
         let (done, waiting) = oneshot::channel();
-        if self.requests.send(Some(done)).await.is_ok() {
+        if self.requests.send(Request::LookNow(done)).await.is_ok() {
             // An error means that the task is over, and with it every look.
             let _ = waiting.await;
         }
@@ -105,22 +169,46 @@ struct Publish {
 /// Looks whenever something happened, somebody asks, or enough time went by.
 async fn follow(mut folder: Folder, mut requests: mpsc::Receiver<Request>, publish: Publish, mut unsettled: bool) {
     loop {
-        let pause = if unsettled { SETTLE } else { RESCAN };
-        let request = match tokio::time::timeout(pause, requests.recv()).await {
-            Ok(Some(request)) => request,
-            Ok(None) => return,
-            Err(_) => None,
+        let pause = match unsettled {
+            true => SETTLE,
+            false if folder.holds_older() => RESCAN_HOLDING,
+            false => RESCAN,
         };
-        match folder.look().await {
-            Ok(look) => {
-                unsettled = look.unsettled;
-                publish.publish(look);
+        match tokio::time::timeout(pause, requests.recv()).await {
+            Ok(Some(Request::Look)) | Err(_) => unsettled = look(&mut folder, &publish).await,
+            Ok(Some(Request::LookNow(done))) => {
+                unsettled = look(&mut folder, &publish).await;
+                for _ in 1..LOOKS_MAX {
+                    if !unsettled {
+                        break;
+                    }
+                    tokio::time::sleep(SETTLE).await;
+                    unsettled = look(&mut folder, &publish).await;
+                }
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
             }
-            Err(error) => tracing::error!("the plugin folder cannot be read, what serves goes on: {error}"),
+            Ok(Some(Request::Recall(needed, done))) => {
+                let lost = folder.recall(needed).await;
+                unsettled = look(&mut folder, &publish).await;
+                let _ = done.send(lost);
+            }
+            Ok(None) => return,
         }
-        if let Some(done) = request {
-            // Whoever asked may have stopped waiting.
-            let _ = done.send(());
+    }
+}
+
+/// Tells whether something has yet to settle.
+async fn look(folder: &mut Folder, publish: &Publish) -> bool {
+    match folder.look().await {
+        Ok(look) => {
+            let unsettled = look.unsettled;
+            publish.publish(look);
+            unsettled
+        }
+        Err(error) => {
+            tracing::error!("the plugin folder cannot be read, what serves goes on: {error}");
+            false
         }
     }
 }
@@ -138,8 +226,8 @@ impl Publish {
 
 /// Says in the log and the metrics what is different now.
 fn tell(before: &Catalog, look: &Look) {
-    let Catalog { plugins, refused } = &look.catalog;
-    telemetry::folder(plugins.len(), refused.len());
+    let Catalog { plugins, refused, older } = &look.catalog;
+    telemetry::folder(plugins.len(), refused.len(), older.len());
     for (name, plugin) in plugins {
         let known = before.plugins.get(name).is_some_and(|earlier| Arc::ptr_eq(earlier, plugin));
         if !known {
@@ -151,7 +239,8 @@ fn tell(before: &Catalog, look: &Look) {
         tracing::info!(plugin = %name, "plugin {name} is gone");
     }
     for file in refused.iter().filter(|file| !before.refused.contains(file)) {
-        tracing::error!(file = %file.file.display(), "plugin refused: {}", file.reason);
+        telemetry::refused(file.step);
+        tracing::error!(file = %file.file.display(), step = file.step.word(), "plugin refused: {}", file.reason);
     }
 }
 
@@ -162,7 +251,7 @@ fn watch_folder(
 ) -> Option<Debouncer<notify::RecommendedWatcher, RecommendedCache>> {
     let heard = move |_: DebounceEventResult| {
         // A full queue holds looks that have not begun, and any of them sees this change.
-        let _ = requests.try_send(None);
+        let _ = requests.try_send(Request::Look);
     };
     let watching = new_debouncer(SETTLE, None, heard).and_then(|mut debouncer| {
         debouncer.watch(dir, RecursiveMode::NonRecursive)?;

@@ -109,7 +109,7 @@ impl Runtime {
         options: &BTreeMap<String, PluginOptions>,
     ) -> Result<Plugin, String> {
         let digest = digest(&wasm);
-        load::load(self, file, wasm, digest, options).await
+        load::load(self, file, &wasm.into(), digest, options).await.map_err(|refusal| refusal.reason)
     }
 
     fn read(&self, file: &Path) -> Result<Vec<u8>, String> {

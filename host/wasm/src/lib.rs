@@ -19,14 +19,19 @@ mod deadline;
 mod description;
 mod documented;
 mod error;
+mod files;
 mod folder;
 mod imports;
+mod in_flight;
 mod inspect;
 mod instances;
+mod kept;
 mod load;
+mod older;
 mod options;
 mod plugin;
 mod reads;
+mod refusal;
 mod runtime;
 mod scan;
 mod state;
@@ -43,13 +48,15 @@ pub use context::{CallContext, IdSource, Numbers, Presented, Secret};
 pub use description::{Claim, Description, Queue, Roles};
 pub use documented::Wanted;
 pub use error::{CallError, Fault, GuestError};
-pub use folder::{FolderError, PluginFolder};
+pub use folder::{FolderError, LostVersion, PluginFolder};
+pub use in_flight::InFlight;
 pub use inspect::{Inspection, Resources};
 pub use options::{PluginOptions, PoolOptions, RuntimeOptions};
 pub use plugin::Plugin;
 pub use reads::{
     CheckError, CorrelationStatus, DeviceView, HostReads, Identity, Page, ReadError, RequestError, Selection,
 };
+pub use refusal::LoadStep;
 pub use runtime::{Runtime, RuntimeError};
 pub use vectors::{Difference, TriedVector, Vector, VectorError, VectorReport, run as run_vectors};
 pub use words::{

@@ -1,4 +1,9 @@
 //! From a file to a plugin, or to one sentence that names the file, what is missing and what would mend it.
+//!
+//! The steps stand in [`load`], one line each. [`fits`] looks at a component before any of it runs: its imports and
+//! exports against the contract. [`admit`] looks at what it says of itself, and is the first place that knows its name:
+//! what the configuration allows or asks of a plugin by name is checked there. Whatever tries its functions out comes
+//! behind that, before the plugin is handed back.
 
 use crate::access::Export;
 use crate::cache;
@@ -8,6 +13,7 @@ use crate::error::Fault;
 use crate::instances::Instances;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
+use crate::refusal::{LoadStep, Refusal};
 use crate::runtime::Runtime;
 use crate::state::{About, Call, Facts};
 use crate::unit::{CONTRACT, CONTRACT_VERSION, Unit};
@@ -25,25 +31,24 @@ pub(crate) const MODULE_LAYER: &[u8] = &[1, 0, 0, 0];
 const HOW_TO_BUILD: &str = "build it with `cargo build --release --target wasm32-wasip2`, or with the tool of its \
                             language that makes components";
 
-/// Loads one file. The error is the sentence.
+/// Loads one file. Nothing serves by that yet.
 pub(crate) async fn load(
     runtime: &Runtime,
     file: &Path,
-    wasm: Vec<u8>,
+    wasm: &Arc<[u8]>,
     digest: String,
     options: &BTreeMap<String, PluginOptions>,
-) -> Result<Plugin, String> {
-    let shown = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-    check_header(&wasm).map_err(|problem| format!("{shown} {problem}"))?;
-    let carried = vectors::carried(&wasm).map(|json| json.map(<[u8]>::to_vec));
-    let unit = {
-        let (runtime, digest) = (runtime.clone(), digest.clone());
-        let made = tokio::task::spawn_blocking(move || compile(&runtime, &digest, &wasm)).await;
-        made.unwrap_or_else(|error| Err(format!("could not be compiled: {error}; rebuild it")))
+) -> Result<Plugin, Refusal> {
+    let shown = crate::files::shown(file);
+    let refused = |step: LoadStep| {
+        let shown = &shown;
+        move |problem: String| Refusal::new(step, format!("{shown} {problem}"))
     };
-    let unit = unit.map_err(|problem| format!("{shown} {problem}"))?;
-    let described = describe(runtime, &unit, &shown).await;
-    let description = described.map_err(|problem| format!("{shown} {problem}"))?;
+    check_header(wasm).map_err(refused(LoadStep::Component))?;
+    let component = compile_aside(runtime, &digest, wasm).await.map_err(refused(LoadStep::Component))?;
+    let unit = fits(runtime, &component).map_err(refused(LoadStep::Contract))?;
+    let description = describe(runtime, &unit, &shown).await?;
+    admit(runtime, &unit, &description).map_err(refused(LoadStep::Describe))?;
     let options = options.get(&*description.name).cloned().unwrap_or_default();
     let mut facts = facts(runtime, Arc::clone(&description.name));
     facts.settings = options.settings;
@@ -58,26 +63,32 @@ pub(crate) async fn load(
         digest,
         file: file.to_owned(),
     };
-    try_out(&plugin, carried).await.map_err(|problem| format!("{shown} {problem}"))?;
+    try_out(&plugin, wasm, &shown).await?;
     Ok(plugin)
 }
 
 /// Makes the calls of the vectors that a component carries.
-async fn try_out(plugin: &Plugin, carried: Result<Option<Vec<u8>>, VectorError>) -> Result<(), String> {
-    let unusable = |error: VectorError| format!("carries vectors that cannot be used: {error}; carry others, or none");
-    let Some(json) = carried.map_err(unusable)? else { return Ok(()) };
-    let vectors = Vector::read_list(&json).map_err(unusable)?;
-    match Box::pin(vectors::run(plugin, &vectors)).await.failed() {
-        None => Ok(()),
-        Some(failed) => {
-            let where_it_differs = failed.differences.first().map(ToString::to_string).unwrap_or_default();
-            let where_it_differs = where_it_differs.split_whitespace().collect::<Vec<_>>().join(" ");
-            Err(format!(
-                "fails its own vector `{}`: {where_it_differs:.400}; mend the plugin or the vector (`dragoman plugin test`)",
-                failed.name
-            ))
-        }
+async fn try_out(plugin: &Plugin, wasm: &[u8], file: &str) -> Result<(), Refusal> {
+    let refused = |problem: &str| Refusal::new(LoadStep::Vectors, format!("{file} {problem}"));
+    let unusable =
+        |error: VectorError| refused(&format!("carries vectors that cannot be used: {error}; carry others, or none"));
+    let Some(json) = vectors::carried(wasm).map_err(unusable)? else { return Ok(()) };
+    let vectors = Vector::read_list(json).map_err(unusable)?;
+    let report = Box::pin(vectors::run(plugin, &vectors)).await;
+    let Some(failed) = report.failed() else { return Ok(()) };
+    let name = &failed.name;
+    if failed.was_busy() {
+        return Err(refused(&format!(
+            "could not be tried on its vector `{name}`: too many calls wait; it is tried \
+                                     again at the next look at the folder"
+        ))
+        .for_now());
     }
+    let where_it_differs = failed.differences.first().map(ToString::to_string).unwrap_or_default();
+    let where_it_differs = where_it_differs.split_whitespace().collect::<Vec<_>>().join(" ");
+    Err(refused(&format!(
+        "fails its own vector `{name}`: {where_it_differs:.400}; mend the plugin or the vector (`dragoman plugin test`)"
+    )))
 }
 
 fn check_header(wasm: &[u8]) -> Result<(), String> {
@@ -93,18 +104,26 @@ fn check_header(wasm: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Compiles and links. Blocks for as long as compiling takes.
-fn compile(runtime: &Runtime, digest: &str, wasm: &[u8]) -> Result<Unit, String> {
-    let shared = &runtime.0;
-    let component = cache::compile(&shared.engine, shared.options.cache_dir.as_deref(), digest, wasm)
-        .map_err(|error| format!("is not a valid component: {}; copy it again, or rebuild it", error.root_cause()))?;
-    check_names(runtime, &component)?;
-    let unit = Unit::link(&shared.linker, &component).map_err(|error| {
-        format!(
-            "does not fit {CONTRACT}@{CONTRACT_VERSION}: {}; rebuild it with the `wit/` folder of this gateway",
-            sentence(&error)
-        )
-    })?;
+/// Compiles off the async threads. The caller has one component compiled at a time.
+async fn compile_aside(runtime: &Runtime, digest: &str, wasm: &Arc<[u8]>) -> Result<Component, String> {
+    let (runtime, digest, wasm) = (runtime.clone(), digest.to_owned(), Arc::clone(wasm));
+    let compiled = tokio::task::spawn_blocking(move || {
+        let shared = &runtime.0;
+        cache::compile(&shared.engine, shared.options.cache_dir.as_deref(), &digest, &wasm)
+    });
+    match compiled.await {
+        Ok(Ok(component)) => Ok(component),
+        Ok(Err(error)) => {
+            Err(format!("is not a valid component: {}; copy it again, or rebuild it", error.root_cause()))
+        }
+        Err(error) => Err(format!("could not be compiled: {error}; rebuild it")),
+    }
+}
+
+/// Whether what a component imports and exports is what the contract has.
+fn fits(runtime: &Runtime, component: &Component) -> Result<Unit, String> {
+    check_names(runtime, component)?;
+    let unit = Unit::link(&runtime.0.linker, component).map_err(|error| does_not_fit(&sentence(&error)))?;
     if unit.roles().is_empty() {
         return Err(format!(
             "exports `plugin` of {CONTRACT}@{CONTRACT_VERSION} but no role; export at least one, e.g. `northbound` or \
@@ -112,6 +131,19 @@ fn compile(runtime: &Runtime, digest: &str, wasm: &[u8]) -> Result<Unit, String>
         ));
     }
     Ok(unit)
+}
+
+/// Whether a plugin may be what it describes.
+fn admit(runtime: &Runtime, unit: &Unit, description: &Description) -> Result<(), String> {
+    if let Some(problem) = description.problem(unit.roles()) {
+        return Err(problem);
+    }
+    let schema = runtime.0.bounds.json_option("its settings schema", description.settings_schema.as_deref());
+    schema.map_err(|fault| format!("describes settings, but {fault}; mend the schema"))
+}
+
+fn does_not_fit(what: &str) -> String {
+    format!("does not fit {CONTRACT}@{CONTRACT_VERSION}: {what}; rebuild it with the `wit/` folder of this gateway")
 }
 
 /// The common misfits, worded better than the linker does.
@@ -149,40 +181,31 @@ fn check_names(runtime: &Runtime, component: &Component) -> Result<(), String> {
 }
 
 /// Instantiates once: checks the types of all functions, and asks the plugin who it is.
-async fn describe(runtime: &Runtime, unit: &Unit, file: &str) -> Result<Description, String> {
+async fn describe(runtime: &Runtime, unit: &Unit, file: &str) -> Result<Description, Refusal> {
     let facts = Arc::new(facts(runtime, file.into()));
     let call = || Call::new(facts, Export::Describe, None, About::default());
+    let refused = |problem: &str| Refusal::new(LoadStep::Describe, format!("{file} {problem}"));
     let failed = |fault: Fault| match fault {
-        Fault::Busy(text) => format!("could not be tried: {text}; it is tried again at the next look at the folder"),
-        Fault::DoesNotFit(text) => {
-            format!(
-                "does not fit {CONTRACT}@{CONTRACT_VERSION}: {text}; rebuild it with the `wit/` folder of this gateway"
-            )
+        Fault::Busy(text) => {
+            refused(&format!("could not be tried: {text}; it is tried again at the next look at the folder")).for_now()
         }
-        Fault::Memory { limit_bytes } => format!(
+        Fault::DoesNotFit(text) => refused(&does_not_fit(&text)),
+        Fault::Memory { limit_bytes } => refused(&format!(
             "needs more than {limit_bytes} bytes of memory to start; raise the memory limit of plugins or make it smaller"
-        ),
-        other => format!("failed in `plugin.describe`: {other}; mend `describe`, which must answer from constants"),
+        )),
+        other => {
+            refused(&format!("failed in `plugin.describe`: {other}; mend `describe`, which must answer from constants"))
+        }
     };
     let lease = Instances::Fresh.lease(runtime, unit, call).await.map_err(failed)?;
     let mut active = crate::call::Active(lease);
     let deadline = active.deadline();
     let (store, instance) = active.store();
-    unit.check_types(store, &instance).map_err(|error| {
-        format!(
-            "does not fit {CONTRACT}@{CONTRACT_VERSION}: {}; rebuild it with the `wit/` folder of this gateway",
-            sentence(&error)
-        )
-    })?;
+    let contract = |problem: String| Refusal::new(LoadStep::Contract, format!("{file} {problem}"));
+    unit.check_types(store, &instance).map_err(|error| contract(does_not_fit(&sentence(&error))))?;
     let result = deadline.run(async { unit.plugin.load(&mut *store, &instance)?.call_describe(store).await }).await;
     let described = active.returned(result).map_err(failed)?;
-    let description = convert::description(described)?;
-    if let Some(problem) = description.problem(unit.roles()) {
-        return Err(problem);
-    }
-    let schema = runtime.0.bounds.json_option("its settings schema", description.settings_schema.as_deref());
-    schema.map_err(|fault| format!("describes settings, but {fault}; mend the schema"))?;
-    Ok(description)
+    convert::description(described).map_err(|problem| refused(&problem))
 }
 
 fn facts(runtime: &Runtime, name: Arc<str>) -> Facts {

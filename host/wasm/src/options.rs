@@ -46,6 +46,9 @@ pub struct RuntimeOptions {
     /// Where compiled code is kept, a folder that only the daemon may write (it is made with mode 0700, and refused
     /// when others may write to it). Default none: every start compiles every file.
     pub cache_dir: Option<PathBuf>,
+    /// Where copies of the versions that serve are kept for commands that need them after a restart. Default none: a
+    /// command goes over to the newest version then.
+    pub kept_dir: Option<PathBuf>,
 }
 
 impl Default for RuntimeOptions {
@@ -69,6 +72,7 @@ impl Default for RuntimeOptions {
             json_max_bytes: 262_144,
             response_max_bytes: 4 << 20,
             cache_dir: None,
+            kept_dir: None,
         }
     }
 }

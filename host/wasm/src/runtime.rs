@@ -109,6 +109,8 @@ fn config(options: &RuntimeOptions, instances: u32) -> Config {
         .memory_init_cow(true)
         // The contract has no async functions; without them a fresh instance costs 8 µs less.
         .concurrency_support(false)
+        // A file that is compiled while commands are served takes one processor at most.
+        .parallel_compilation(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }

@@ -1,17 +1,29 @@
 //! What stands in the folder, what of it serves, and what a look at the folder changes.
+//!
+//! A file goes through the steps of [`LoadStep`] aside, one file at a time, while what served before serves on. Where
+//! several files want the same at a start, they are taken in the order of their names; later, what serves comes before
+//! what is new.
 
 use crate::catalog::{Catalog, RefusedFile};
+use crate::files::{self, Contents, Stamp, Unsettled, shown};
+use crate::folder::{Asked, LostVersion};
+use crate::kept;
 use crate::load::load;
+use crate::older::Older;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
+use crate::refusal::{LoadStep, Refusal};
 use crate::runtime::Runtime;
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant};
+
+/// A file that is gone for this long is gone for good: one that is replaced by removing it and copying it anew is not.
+const GONE_AFTER: Duration = Duration::from_secs(1);
+/// Before a version is asked again that could not go on with what is open: what it could not read may have ended.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// The folder as it was last seen.
 pub(crate) struct Folder {
@@ -19,24 +31,29 @@ pub(crate) struct Folder {
     dir: PathBuf,
     options: BTreeMap<String, PluginOptions>,
     files: BTreeMap<PathBuf, Seen>,
+    older: Older,
+    asked: Asked,
+    /// Nothing was looked at yet.
+    first: bool,
+    /// Whether the versions that the last run needs were asked for: before that no copy of one may go.
+    recalled: bool,
 }
 
 /// One file as it was last seen.
 #[derive(Default)]
 struct Seen {
     stamp: Option<Stamp>,
+    unsettled: Option<Unsettled>,
+    gone_since: Option<Instant>,
     digest: String,
     /// What the newest contents came to.
-    newest: Option<Result<Arc<Plugin>, String>>,
+    newest: Option<Result<Arc<Plugin>, Refusal>>,
+    /// Why the newest contents have to wait though they are good, and when that was looked at.
+    held_back: Option<(Refusal, Instant)>,
+    /// Whether somebody else had the name or a claim of the newest contents when they were looked at.
+    contested: bool,
     /// What serves for this file: the newest contents, or the last good ones.
     serving: Option<Arc<Plugin>>,
-}
-
-/// What tells two states of a file apart without reading it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    modified: Option<SystemTime>,
 }
 
 /// What one look came to.
@@ -44,108 +61,251 @@ pub(crate) struct Look {
     pub(crate) catalog: Catalog,
     /// Whether the catalogue differs from the one before.
     pub(crate) changed: bool,
-    /// Whether a file was being written while it was read: look again soon.
+    /// Whether a file has yet to settle, or to be gone for good: look again soon.
     pub(crate) unsettled: bool,
 }
 
 impl Folder {
-    pub(crate) fn new(runtime: Runtime, dir: PathBuf, options: BTreeMap<String, PluginOptions>) -> Self {
-        Self { runtime, dir, options, files: BTreeMap::new() }
+    pub(crate) fn new(runtime: Runtime, dir: PathBuf, options: BTreeMap<String, PluginOptions>, asked: Asked) -> Self {
+        let (files, older) = (BTreeMap::new(), Older::default());
+        Self { runtime, dir, options, files, older, asked, first: true, recalled: false }
     }
 
-    /// Looks at the folder: loads what is new or changed, drops what is gone.
+    /// Looks at the folder: loads what is new or changed, drops what is gone and what nobody needs any more.
     pub(crate) async fn look(&mut self) -> io::Result<Look> {
-        let present = list(&self.dir)?;
+        let present = files::list(&self.dir)?;
+        let asked = self.asked.clone();
+        self.older.unload(|plugin| asked.needing(plugin));
         let before = self.catalog();
-        self.files.retain(|file, _| present.contains_key(file));
-        let mut unsettled = false;
+        let mut unsettled = self.miss(&present);
+        let first = std::mem::replace(&mut self.first, false);
         for (file, stamp) in present {
-            let seen = self.files.entry(file.clone()).or_default();
-            if seen.stamp == Some(stamp) {
-                continue;
-            }
-            if is_compiled(&file) {
-                seen.stamp = Some(stamp);
-                seen.newest = Some(Err(refuse_compiled(&file)));
-                continue;
-            }
-            let contents = read(&file, stamp, self.runtime.0.options.file_max_bytes).await;
-            let wasm = match contents {
-                Ok(Contents::Whole(wasm)) => wasm,
-                Ok(Contents::Unsettled) => {
-                    unsettled = true;
-                    continue;
-                }
-                Err(reason) => {
-                    (seen.stamp, seen.digest) = (Some(stamp), String::new());
-                    seen.newest = Some(Err(reason));
-                    continue;
-                }
-            };
-            seen.stamp = Some(stamp);
-            let digest = format!("{:x}", Sha256::digest(&wasm));
-            if digest == seen.digest {
-                continue;
-            }
-            seen.digest.clone_from(&digest);
-            let loaded = load(&self.runtime, &file, wasm, digest, &self.options).await;
-            seen.newest = Some(loaded.map(Arc::new));
+            unsettled |= self.take(&file, stamp, first).await;
         }
-        self.settle();
+        self.settle().await;
+        self.forget_copies().await;
         let catalog = self.catalog();
-        let changed = !same(&before, &catalog);
+        let changed = !catalog.same(&before);
         Ok(Look { catalog, changed, unsettled })
     }
 
-    /// Lets every newest version serve that is in nobody's way. What serves already comes before what is new.
-    fn settle(&mut self) {
+    /// Whether versions are held that are not the newest.
+    pub(crate) fn holds_older(&self) -> bool {
+        !self.older.is_empty()
+    }
+
+    /// Takes back versions that commands of the last run need, from their copies. Tells which are lost.
+    pub(crate) async fn recall(&mut self, needed: Vec<(String, String)>) -> Vec<LostVersion> {
+        let mut lost = Vec::new();
+        for (plugin, digest) in needed {
+            let mut serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
+            let is_it = |held: &Arc<Plugin>| **held.name() == *plugin && held.digest() == digest;
+            if serving.any(is_it) || self.older.all().any(is_it) {
+                continue;
+            }
+            match self.recall_one(&plugin, &digest).await {
+                Ok(version) => self.older.add(Arc::new(version)),
+                Err(why) => lost.push(LostVersion { plugin, digest, why }),
+            }
+        }
+        self.recalled = true;
+        lost
+    }
+
+    async fn recall_one(&self, name: &str, digest: &str) -> Result<Plugin, String> {
+        let dir = self.runtime.0.options.kept_dir.clone().ok_or("no versions are kept")?;
+        let (wanted, file) = (digest.to_owned(), kept::file_of(&dir, digest));
+        let read = tokio::task::spawn_blocking(move || kept::recall(&dir, &wanted)).await;
+        let wasm = read.unwrap_or_else(|error| Err(format!("its copy could not be read: {error}")))?;
+        let loaded = load(&self.runtime, &file, &wasm.into(), digest.to_owned(), &self.options).await;
+        let plugin = loaded.map_err(|refusal| refusal.reason)?;
+        match **plugin.name() == *name {
+            true => Ok(plugin),
+            false => Err(format!("{} describes itself as `{}`", file.display(), plugin.name())),
+        }
+    }
+
+    /// Notes which files are not there, and lets go of those that are gone for good. Tells whether some are not yet.
+    fn miss(&mut self, present: &BTreeMap<PathBuf, Stamp>) -> bool {
+        let mut waits = false;
+        let older = &mut self.older;
+        self.files.retain(|file, seen| {
+            if present.contains_key(file) {
+                seen.gone_since = None;
+                return true;
+            }
+            let since = *seen.gone_since.get_or_insert_with(Instant::now);
+            let held = seen.serving.is_some() && since.elapsed() < GONE_AFTER;
+            waits |= held;
+            if !held && let Some(serving) = seen.serving.take() {
+                older.add(serving);
+            }
+            held
+        });
+        waits
+    }
+
+    /// Loads a file if it is new or changed. Tells whether it has yet to settle.
+    async fn take(&mut self, file: &Path, stamp: Stamp, first: bool) -> bool {
+        let seen = self.files.entry(file.to_owned()).or_default();
+        if seen.stamp == Some(stamp) {
+            seen.unsettled = None;
+            return false;
+        }
+        // At a start nothing serves that could serve on, so what stands there is taken as it is.
+        if !first && !Unsettled::has_settled(&mut seen.unsettled, stamp) {
+            return true;
+        }
+        let contents = match files::is_compiled(file) {
+            true => Err(refuse_compiled(file)),
+            false => files::read(file, stamp, self.runtime.0.options.file_max_bytes).await,
+        };
+        let wasm: Arc<[u8]> = match contents {
+            Ok(Contents::Whole(wasm)) => wasm.into(),
+            Ok(Contents::Changed) => return true,
+            Err(reason) => {
+                (seen.stamp, seen.digest, seen.held_back) = (Some(stamp), String::new(), None);
+                seen.newest = Some(Err(Refusal::new(LoadStep::File, reason)));
+                return false;
+            }
+        };
+        seen.stamp = Some(stamp);
+        let digest = kept::digest_of(&wasm);
+        if digest == seen.digest {
+            return false;
+        }
+        seen.digest.clone_from(&digest);
+        (seen.held_back, seen.contested) = (None, false);
+        let loaded = match load(&self.runtime, file, &wasm, digest.clone(), &self.options).await {
+            Ok(plugin) => self.keep(file, digest, wasm).await.map(|()| Arc::new(plugin)),
+            Err(refusal) => Err(refusal),
+        };
+        let again = loaded.as_ref().is_err_and(|refusal| refusal.for_now);
+        if let Some(seen) = self.files.get_mut(file) {
+            seen.newest = Some(loaded);
+            if again {
+                (seen.stamp, seen.digest) = (None, String::new());
+            }
+        }
+        again
+    }
+
+    /// Keeps a copy of a version before it serves, so that no command can come to need one that is nowhere kept.
+    async fn keep(&self, file: &Path, digest: String, wasm: Arc<[u8]>) -> Result<(), Refusal> {
+        let Some(dir) = self.runtime.0.options.kept_dir.clone() else { return Ok(()) };
+        let folder = dir.display().to_string();
+        let kept = tokio::task::spawn_blocking(move || kept::keep(&dir, &digest, &wasm)).await;
+        let failed = |error: &dyn std::fmt::Display| {
+            let shown = shown(file);
+            let reason = format!(
+                "{shown} cannot serve, because no copy of it can be kept in {folder} for the commands that it begins: \
+                 {error}; make room there, let the gateway's user write there, and copy the file again"
+            );
+            Refusal::new(LoadStep::Keep, reason)
+        };
+        kept.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+
+    /// Lets every newest version serve that is in nobody's way and can go on with what is open. What serves already
+    /// comes before what is new.
+    async fn settle(&mut self) {
         let names: Vec<_> = self.files.keys().cloned().collect();
         for file in names {
-            let Some(newest) = self.files.get(&file).and_then(|seen| seen.newest.as_ref()?.as_ref().ok()).cloned()
-            else {
+            let Some(newest) = self.candidate(&file) else { continue };
+            if self.conflict(&file, &newest).is_some() {
+                if let Some(seen) = self.files.get_mut(&file) {
+                    seen.contested = true;
+                }
                 continue;
-            };
-            let free = self.conflict(&file, &newest).is_none();
-            if let Some(seen) = self.files.get_mut(&file).filter(|_| free) {
-                seen.serving = Some(newest);
             }
+            if let Err(refusal) = self.check(&file, &newest).await {
+                if let Some(seen) = self.files.get_mut(&file) {
+                    seen.held_back = Some((refusal, Instant::now()));
+                }
+                continue;
+            }
+            self.serve(&file, newest);
+        }
+    }
+
+    /// The newest contents of a file, where they are good, do not serve yet, and it is time to look at them.
+    fn candidate(&self, file: &Path) -> Option<Arc<Plugin>> {
+        let seen = self.files.get(file)?;
+        let newest = seen.newest.as_ref()?.as_ref().ok()?;
+        let waits = seen.held_back.as_ref().is_some_and(|(_, looked_at)| looked_at.elapsed() < CHECK_AGAIN_AFTER);
+        (!waits && seen.gone_since.is_none() && !seen.serves(newest)).then(|| Arc::clone(newest))
+    }
+
+    /// Where a version of it serves that can stay, the new one must be able to go on with what that one left open.
+    async fn check(&self, file: &Path, next: &Arc<Plugin>) -> Result<(), Refusal> {
+        let serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
+        if !serving.into_iter().any(|plugin| plugin.name() == next.name()) {
+            return Ok(());
+        }
+        let checked = self.asked.check(next).await;
+        checked.map_err(|problem| Refusal::new(LoadStep::Contexts, format!("{} {problem}", shown(file))))
+    }
+
+    /// From now on that version serves for its file, also where it served for one that is gone.
+    fn serve(&mut self, file: &Path, newest: Arc<Plugin>) {
+        let others = self.files.iter_mut().filter(|(other, _)| other.as_path() != file);
+        for (_, other) in others {
+            self.older.extend(other.serving.take_if(|serving| serving.name() == newest.name()));
+        }
+        self.older.remove(&newest);
+        if let Some(seen) = self.files.get_mut(file) {
+            seen.held_back = None;
+            self.older.extend(seen.serving.replace(newest));
         }
     }
 
     /// Why a plugin cannot serve beside those of the other files.
     fn conflict(&self, file: &Path, plugin: &Plugin) -> Option<String> {
-        let shown = shown(file);
-        let others = self.files.iter().filter(|(other, _)| other.as_path() != file);
-        others.filter_map(|(other, seen)| Some((self::shown(other), seen.serving.as_ref()?))).find_map(|(other, serving)| {
-            if serving.name() == plugin.name() {
-                return Some(format!(
-                    "{shown} describes itself as `{}`, as {other} does, which was loaded first; rename one of them or \
-                     remove one of the files",
-                    plugin.name()
-                ));
+        let contested = self.files.get(file).is_some_and(|seen| seen.contested);
+        self.files.iter().filter(|(other, _)| other.as_path() != file).find_map(|(other, seen)| {
+            let serving = seen.serving.as_ref()?;
+            let same_name = serving.name() == plugin.name();
+            // A file that was renamed takes over at once; one that waited for the name waits until it is free for good.
+            if same_name && seen.gone_since.is_some() && !contested {
+                return None;
             }
-            let claim = plugin.description.conflict(&serving.description)?;
-            Some(format!(
-                "{shown} (plugin `{}`) claims {claim} of plugin `{}` in {other}, which was loaded first; take the claim \
-                 out of one of them or remove one of the files",
-                plugin.name(),
-                serving.name()
-            ))
+            contest(file, plugin, other, serving, same_name)
         })
+    }
+
+    /// Copies of versions that neither serve nor are needed go.
+    async fn forget_copies(&self) {
+        let Some(dir) = self.runtime.0.options.kept_dir.clone().filter(|_| self.recalled) else { return };
+        let newest = self.files.values().flat_map(|seen| {
+            let newest = seen.newest.as_ref().and_then(|newest| newest.as_ref().ok());
+            newest.into_iter().chain(&seen.serving)
+        });
+        let needed: BTreeSet<_> = newest.chain(self.older.all()).map(|plugin| plugin.digest().to_owned()).collect();
+        let folder = dir.display().to_string();
+        let done = tokio::task::spawn_blocking(move || kept::forget_others(&dir, &needed)).await;
+        if let Ok(Err(error)) = done {
+            tracing::warn!(%folder, %error, "copies of plugins that nobody needs could not be removed; it is tried again");
+        }
     }
 
     fn catalog(&self) -> Catalog {
         let serving = self.files.values().filter_map(|seen| seen.serving.clone());
         let plugins = serving.map(|plugin| (Arc::clone(plugin.name()), plugin)).collect();
         let refused = self.files.iter().filter_map(|(file, seen)| {
-            let reason = match seen.newest.as_ref()? {
-                Err(reason) => reason.clone(),
-                Ok(newest) => self.conflict(file, newest).filter(|_| !seen.serves(newest))?,
+            let refusal = match seen.newest.as_ref()? {
+                Err(refusal) => refusal.clone(),
+                Ok(newest) if seen.serves(newest) => return None,
+                Ok(newest) => match (&seen.held_back, self.conflict(file, newest)) {
+                    (_, Some(reason)) => Refusal::new(LoadStep::Claims, reason),
+                    (Some((refusal, _)), None) => refusal.clone(),
+                    (None, None) => return None,
+                },
             };
             let kept = seen.serving.as_ref().map(|plugin| format!(" (version {} still serves)", plugin.version()));
-            Some(RefusedFile { file: file.clone(), reason: reason + kept.as_deref().unwrap_or_default() })
+            let reason = refusal.reason + kept.as_deref().unwrap_or_default();
+            Some(RefusedFile { file: file.clone(), step: refusal.step, reason })
         });
-        Catalog { plugins, refused: refused.collect() }
+        Catalog { plugins, refused: refused.collect(), older: self.older.all().cloned().collect() }
     }
 }
 
@@ -155,73 +315,23 @@ impl Seen {
     }
 }
 
-/// The files that may be plugins, in name order. Hidden files and other names are left alone.
-fn list(dir: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(dir)? {
-        let file = entry?.path();
-        let hidden = file.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if hidden || !(is_compiled(&file) || file.extension().is_some_and(|end| end == "wasm")) {
-            continue;
-        }
-        // A file may go between being listed and being looked at; it is then simply gone.
-        if let Some(metadata) = fs::metadata(&file).ok().filter(Metadata::is_file) {
-            files.insert(file, Stamp::from(&metadata));
-        }
-    }
-    Ok(files)
-}
-
-enum Contents {
-    Whole(Vec<u8>),
-    /// It changed while it was read.
-    Unsettled,
-}
-
-/// Reads a file whose size and time of change stay the same meanwhile.
-async fn read(file: &Path, stamp: Stamp, max_bytes: u64) -> Result<Contents, String> {
-    let shown = shown(file);
-    if stamp.bytes > max_bytes {
-        return Err(format!(
-            "{shown} has {} bytes, but a plugin may have {max_bytes}; build it for size and strip it, or raise the limit",
-            stamp.bytes
-        ));
-    }
-    let file = file.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let wasm = fs::read(&file)?;
-        let after = fs::metadata(&file)?;
-        Ok::<_, io::Error>((wasm, Stamp::from(&after)))
-    });
-    match read.await {
-        Ok(Ok((wasm, after))) if after == stamp && wasm.len() as u64 == stamp.bytes => Ok(Contents::Whole(wasm)),
-        Ok(Ok(_)) => Ok(Contents::Unsettled),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::Unsettled),
-        Ok(Err(error)) => Err(format!("{shown} cannot be read: {error}; give the gateway's user the right to read it")),
-        Err(error) => Err(format!("{shown} cannot be read: {error}; copy it again")),
-    }
-}
-
-impl From<&Metadata> for Stamp {
-    fn from(metadata: &Metadata) -> Self {
-        Self { bytes: metadata.len(), modified: metadata.modified().ok() }
-    }
-}
-
-fn is_compiled(file: &Path) -> bool {
-    file.extension().is_some_and(|end| end == "cwasm")
-}
-
 fn refuse_compiled(file: &Path) -> String {
     format!("{} is compiled code, which is never loaded from here; drop the .wasm it was made from", shown(file))
 }
 
-fn shown(file: &Path) -> String {
-    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
-}
-
-fn same(one: &Catalog, two: &Catalog) -> bool {
-    one.refused == two.refused
-        && one.plugins.len() == two.plugins.len()
-        && one.plugins.values().zip(two.plugins.values()).all(|(one, two)| Arc::ptr_eq(one, two))
+/// What a plugin has in common with one that serves for another file.
+fn contest(file: &Path, plugin: &Plugin, other: &Path, serving: &Plugin, same_name: bool) -> Option<String> {
+    let (shown, other, name) = (shown(file), files::shown(other), plugin.name());
+    if same_name {
+        return Some(format!(
+            "{shown} describes itself as `{name}`, as {other} does, which was loaded first; rename one of them or remove \
+             one of the files"
+        ));
+    }
+    let claim = plugin.description.conflict(&serving.description)?;
+    Some(format!(
+        "{shown} (plugin `{name}`) claims {claim} of plugin `{}` in {other}, which was loaded first; take the claim out of \
+         one of them or remove one of the files",
+        serving.name()
+    ))
 }

@@ -2,6 +2,7 @@
 
 use crate::access::Export;
 use crate::error::CallError;
+use crate::refusal::LoadStep;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::Level;
@@ -21,11 +22,18 @@ pub(crate) fn called(plugin: &Arc<str>, export: Export, error: Option<&CallError
     }
 }
 
-/// Tells what the folder came to: `dragoman_plugins_loaded`, `dragoman_plugin_files_refused`.
+/// Tells what the folder came to: `dragoman_plugins_loaded`, `dragoman_plugin_files_refused`,
+/// `dragoman_plugin_versions_older`.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are few files")]
-pub(crate) fn folder(loaded: usize, refused: usize) {
+pub(crate) fn folder(loaded: usize, refused: usize, older: usize) {
     metrics::gauge!("dragoman_plugins_loaded").set(loaded as f64);
     metrics::gauge!("dragoman_plugin_files_refused").set(refused as f64);
+    metrics::gauge!("dragoman_plugin_versions_older").set(older as f64);
+}
+
+/// Counts a file that was refused: `dragoman_plugin_refusals_total`, by the step that it failed.
+pub(crate) fn refused(step: LoadStep) {
+    metrics::counter!("dragoman_plugin_refusals_total", "step" => step.word()).increment(1);
 }
 
 /// What one call may still log. What it may not is counted in `dragoman_plugin_log_lines_dropped_total` and told in

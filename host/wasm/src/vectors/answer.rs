@@ -6,7 +6,7 @@ use super::word::{
 };
 use super::write;
 use crate::description::{Claim, Description, Queue};
-use crate::error::{CallError, Fault, GuestError};
+use crate::error::{BUSY, CallError, Fault, GuestError};
 use crate::words::{Audience, Decision, Decoded, Dispatched, HandlerCommand, Outgoing, Response, Step, Verdict, Wait};
 use crate::writes::Done;
 use dragoman_core::{ConnectRefusal, Reason};
@@ -56,6 +56,11 @@ pub(super) fn fault(error: &CallError) -> Value {
         GuestError::Internal(text) => ("internal", text),
     };
     json!({"error": {case: text}})
+}
+
+/// Whether that is the word for a call that was not made because all instances were in use.
+pub(super) fn was_busy(actual: &Value) -> bool {
+    actual.pointer("/fault/code").and_then(Value::as_str) == Some(BUSY)
 }
 
 /// What a plugin says of itself.

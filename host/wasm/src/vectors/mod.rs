@@ -193,6 +193,11 @@ impl TriedVector {
     pub fn passed(&self) -> bool {
         self.differences.is_empty()
     }
+
+    /// Whether nothing was tried because no instance became free: that says nothing about the plugin.
+    pub(crate) fn was_busy(&self) -> bool {
+        answer::was_busy(&self.actual)
+    }
 }
 
 fn bounded(vectors: usize) -> Result<(), VectorError> {

@@ -27,6 +27,16 @@ pub fn with(mut wasm: Vec<u8>, replacements: &[(&str, &str)]) -> Vec<u8> {
     wasm
 }
 
+/// The same component under another digest: with a custom section at its end.
+pub fn variant(mut wasm: Vec<u8>, number: u8) -> Vec<u8> {
+    let (name, content) = ("variant", [number]);
+    let length = u8::try_from(1 + name.len() + content.len()).unwrap();
+    wasm.extend([0, length, u8::try_from(name.len()).unwrap()]);
+    wasm.extend_from_slice(name.as_bytes());
+    wasm.extend_from_slice(&content);
+    wasm
+}
+
 /// Where the built guests are.
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

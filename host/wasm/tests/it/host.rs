@@ -99,6 +99,7 @@ pub fn execution(id: &str, device: &str, origin: &str, state: State) -> Executio
         owner: Owner { node: "n".into(), lease_until_ms: u64::MAX },
         handler: None,
         digests: Vec::new(),
+        released: Vec::new(),
         state,
         phase: Phase::Waiting,
         version: 1,

@@ -21,5 +21,6 @@ mod sessions;
 mod tokens;
 mod told;
 mod vectors;
+mod versions;
 mod watching;
 mod world;

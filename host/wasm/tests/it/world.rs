@@ -65,6 +65,12 @@ impl World {
         self.dir.path().join(file)
     }
 
+    /// The folder alone; the rest lives as long as what comes with it.
+    pub fn without_plugin(self) -> (PluginFolder, Box<dyn std::any::Any>) {
+        let Self { runtime, folder, host, plugin: _, dir } = self;
+        (folder, Box::new((runtime, host, dir)))
+    }
+
     pub fn call(&self) -> CallContext {
         let host: Arc<FakeHost> = Arc::clone(&self.host);
         CallContext {

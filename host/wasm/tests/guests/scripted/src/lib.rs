@@ -136,6 +136,7 @@ impl notifications::Guest for Scripted {
         position: u64,
         followers: Vec<notifications::Follower>,
     ) -> Result<(), Error> {
+        reads_context(&execution)?;
         let details = transitions.iter().filter_map(|line| line.detail.as_deref());
         let script = details.map(in_json).collect::<Vec<_>>().join("\n");
         let mut told = vec![format!("{} at {position}", script::execution(&execution))];
@@ -167,6 +168,21 @@ fn silent(script: &str, told: Vec<String>) -> Result<(), Error> {
     let (mut said, ending) = script::run(script, None)?;
     said.extend(told);
     answer::reported(&said, &ending)
+}
+
+/// Whether this is that version of the plugin.
+pub(crate) fn is_version(version: &str) -> bool {
+    black_box(VERSION) == version
+}
+
+/// A context that names a version is read by that one only: others say so, or trap.
+fn reads_context(execution: &Execution) -> Result<(), Error> {
+    let context = in_json(execution.context.as_deref().unwrap_or_default());
+    match context.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["read-by", version] if !is_version(version) => Err(Error::Invalid("this context is not mine".into())),
+        ["trap-but-in", version] if !is_version(version) => panic!("this context is not mine"),
+        _ => Ok(()),
+    }
 }
 
 /// A script that stands in a JSON string.

@@ -14,8 +14,14 @@ pub(crate) fn run(script: &str, request: Option<&Request>) -> Result<Run, Error>
     let (mut said, mut ending) = (Vec::new(), Vec::new());
     for line in script.lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
+        // A line that begins so is for that version only.
+        let words = match words.as_slice() {
+            ["by", version, ..] if !crate::is_version(version) => continue,
+            ["by", _, rest @ ..] => rest,
+            all => all,
+        };
         let rest = |from: usize| words.iter().skip(from).copied().collect::<Vec<_>>().join(" ");
-        match words.as_slice() {
+        match words {
             ["#", ..] => {}
             ["request"] => said.extend(request.map(about)),
             ["now"] => said.push(host::now().to_string()),
@@ -80,7 +86,7 @@ pub(crate) fn run(script: &str, request: Option<&Request>) -> Result<Run, Error>
             )),
             ["harm", what @ ..] => said.push(harm::run(what)),
             ["error", text] => return Err(Error::Conflict(text.to_string())),
-            _ if imports::run(&words, &rest, &mut said) => {}
+            _ if imports::run(words, &rest, &mut said) => {}
             _ => ending = words.iter().map(ToString::to_string).collect(),
         }
     }
