@@ -60,7 +60,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock = engine.clone();
     let outbound = Arc::new(Outbound::start(&config.targets, journal.clone(), move || clock.now_ms()).await?);
     let gateway = Gateway::new(engine.clone(), plugins, vault, outbound.clone(), config.clone());
-    let open = recovery::recover(&engine, |dialect| config.is_outside(dialect))
+    let recall = async |needed| gateway.plugins.recall(needed).await;
+    let open = recovery::recover(&engine, |dialect| config.is_outside(dialect), recall)
         .await
         .context("cannot take over what the last run left")?;
     plugin_changes::taken_over(&gateway, &gateway.catalog()).await;

@@ -21,6 +21,11 @@ pub(crate) trait Control: Send + Sync {
     /// The loaded plugins and the refused files.
     fn plugins(&self) -> PluginList;
 
+    /// Has every open execution go over from older versions of a plugin, or from the one whose digest begins so, to the
+    /// newest. [`ControlError::NotFound`] where no older version is needed, [`ControlError::Conflict`] where there is no
+    /// newest.
+    async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError>;
+
     /// The targets of plugins' requests, by name.
     fn targets(&self) -> Vec<TargetState>;
 
@@ -135,6 +140,8 @@ pub(crate) struct DeviceState {
 pub(crate) struct PluginList {
     /// By name.
     pub(crate) loaded: Vec<PluginState>,
+    /// Versions that were replaced or removed and that open commands still need.
+    pub(crate) older: Vec<OlderPlugin>,
     /// Files that do not fit, and why.
     pub(crate) refused: Vec<RefusedPlugin>,
 }
@@ -156,6 +163,32 @@ pub(crate) struct PluginState {
     pub(crate) roles: Vec<&'static str>,
     /// Routes, topics and connections it claims, as it words them.
     pub(crate) claims: Vec<String>,
+    /// Open executions that need this version.
+    pub(crate) executions: usize,
+}
+
+/// A version that is not the newest.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(crate) struct OlderPlugin {
+    /// As it calls itself.
+    pub(crate) name: String,
+    /// As it says.
+    pub(crate) version: String,
+    /// SHA-256 of the file, hex.
+    pub(crate) digest: String,
+    /// Open executions that need it; 0 while the last call of it ends.
+    pub(crate) executions: usize,
+    /// Whether its file was removed, so that there is no newest version to go over to.
+    pub(crate) removed: bool,
+}
+
+/// What a release came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct ReleasedPlugin {
+    /// Executions that went over.
+    pub(crate) released: usize,
+    /// Executions that go over when a call that came before is done.
+    pub(crate) waiting: usize,
 }
 
 /// A file that was refused.
@@ -163,6 +196,8 @@ pub(crate) struct PluginState {
 pub(crate) struct RefusedPlugin {
     /// Its path.
     pub(crate) file: String,
+    /// What it failed: `file`, `component`, `contract`, `describe`, `keep`, `claims` or `contexts`.
+    pub(crate) step: &'static str,
     /// What is wrong and what would mend it.
     pub(crate) reason: String,
 }

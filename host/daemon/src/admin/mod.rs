@@ -23,7 +23,10 @@ mod tests;
 mod tokens;
 mod words;
 
-pub(crate) use api::{Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin};
+pub(crate) use api::{
+    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginState, RefusedPlugin,
+    ReleasedPlugin,
+};
 
 use auth::Gate;
 use axum::Router;
@@ -49,6 +52,7 @@ pub(crate) fn router(control: Arc<dyn Control>, token: &Zeroizing<String>, metri
         .route("/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/v1/tokens/{dialect}/{account}", delete(tokens::remove))
         .route("/v1/plugins", get(plugins::list))
+        .route("/v1/plugins/{name}/release", post(plugins::release))
         .route("/v1/targets", get(targets::list))
         .route("/v1/targets/{name}", get(targets::show))
         .route("/v1/targets/{name}/retry", post(targets::retry))

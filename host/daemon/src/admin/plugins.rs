@@ -1,14 +1,46 @@
 //! The plugins as they are now.
 
-use super::Shared;
+use super::request::{self, Names};
+use super::{Failure, ReleasedPlugin, Shared, checks};
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// `GET /v1/plugins`: `{"loaded":[…],"refused":[{"file","reason"}]}`.
+/// The shortest beginning of a digest that names a version.
+const DIGEST_MIN_CHARS: usize = 8;
+
+/// `GET /v1/plugins`: `{"loaded":[…],"older":[…],"refused":[{"file","step","reason"}]}`.
 pub(super) async fn list(State(control): State<Shared>) -> Json<Value> {
     let plugins = control.plugins();
-    Json(json!({"loaded": plugins.loaded, "refused": plugins.refused}))
+    Json(json!({"loaded": plugins.loaded, "older": plugins.older, "refused": plugins.refused}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    digest: Option<String>,
+}
+
+/// `POST /v1/plugins/{name}/release` with `{"digest"}`, or `{}` for every older version: `{"released","waiting"}`.
+pub(super) async fn release(
+    State(control): State<Shared>,
+    Names(name): Names<String>,
+    body: Body,
+) -> Result<Json<ReleasedPlugin>, Failure> {
+    let Release { digest } = request::json(body).await?;
+    if let Some(digest) = &digest {
+        let is_hex = digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_hex || !(DIGEST_MIN_CHARS..=64).contains(&digest.len()) {
+            let shown = checks::shown(digest);
+            return Err(Failure::invalid(format!(
+                "digest is {shown:?}; it is the first {DIGEST_MIN_CHARS} to 64 hexadecimal digits that the list of plugins \
+                 shows"
+            )));
+        }
+    }
+    Ok(Json(control.release_plugin(&name, digest.as_deref()).await?))
 }
 
 /// What an operator should know who names these plugins: those that are not loaded.

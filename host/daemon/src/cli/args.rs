@@ -58,7 +58,7 @@ as taken.")]
     Execution(Noun<ExecutionVerb>),
     /// Make and remove credentials of applications
     Token(Noun<TokenVerb>),
-    /// See the loaded plugins; look into a plugin's file, and try it
+    /// See the loaded plugins, have commands go over to newer versions; look into a plugin's file, and try it
     Plugin(Noun<PluginVerb>),
     /// See where plugins send requests, and decide about those that were given up
     Target(Noun<TargetVerb>),
@@ -342,7 +342,7 @@ key, remove the account and make it anew; every token that the old one signed is
 
 #[derive(Subcommand)]
 pub(super) enum PluginVerb {
-    /// List the loaded plugins, and the files that were refused with the reason
+    /// List the loaded plugins, the older versions that open commands need, and the files that were refused
     List,
     /// Say what a plugin's file is, what it needs, and why it would be refused; needs no daemon
     #[command(after_help = "\
@@ -357,6 +357,22 @@ It is loaded as the daemon would, with the limits of the configuration. Exits wi
     },
     /// Make the calls of golden vectors and compare what comes of them; needs no daemon and no broker
     Test(PluginTest),
+    /// Have open commands go over from older versions of a plugin to the newest
+    #[command(after_help = "\
+A command keeps to the version of its handler that began it. When that version is replaced it stays loaded until the last
+such command has ended; `dragoman plugin list` shows how many there are. A release has them go on with the newest version,
+which may not understand what the older one kept. Each has a line about it in its history.
+
+Examples:
+  dragoman plugin release lockbox
+  dragoman plugin release lockbox --digest 1f0c9a77")]
+    Release {
+        /// Name of the plugin
+        name: String,
+        /// Only from the version whose digest begins so (at least 8 digits)
+        #[arg(long)]
+        digest: Option<String>,
+    },
 }
 
 #[derive(Args)]

@@ -160,8 +160,9 @@ fn plugins(config: &Config) -> Vec<Finding> {
 }
 
 fn load(config: &Config) -> anyhow::Result<std::sync::Arc<Catalog>> {
-    // Nothing is written: the cache of compiled code is the daemon's.
-    let options = dragoman_wasm::RuntimeOptions { cache_dir: None, ..settings::runtime_options(config) };
+    // Nothing is written: the cache of compiled code and the kept versions are the daemon's.
+    let options =
+        dragoman_wasm::RuntimeOptions { cache_dir: None, kept_dir: None, ..settings::runtime_options(config) };
     let plugin_options = settings::plugin_options(config);
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     tokio.block_on(async {

@@ -4,7 +4,7 @@ use super::args::{Connection, PluginVerb};
 use super::failure::Failure;
 use super::output::{Output, items, table, text, texts};
 use super::plugin_file;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Does what was asked.
@@ -18,6 +18,19 @@ pub(super) fn run(
         PluginVerb::List => output.print(&connection.open(config)?.get(&["plugins"], &[])?, listed),
         PluginVerb::Inspect { component } => return plugin_file::inspect(component, config, output),
         PluginVerb::Test(what) => return plugin_file::test(what, config, output),
+        PluginVerb::Release { name, digest } => {
+            let body = digest.as_ref().map_or_else(|| json!({}), |digest| json!({"digest": digest}));
+            let done = connection.open(config)?.post(&["plugins", name, "release"], &body)?;
+            output.print(&done, |done| {
+                let released = format!("{} commands go on with the newest version of {name}", text(done, "released"));
+                match text(done, "waiting").as_str() {
+                    "0" => released,
+                    waiting => {
+                        format!("{released}; {waiting} more will, when the call that is under way for each is done")
+                    }
+                }
+            });
+        }
     }
     Ok(())
 }
@@ -25,18 +38,28 @@ pub(super) fn run(
 fn listed(plugins: &Value) -> String {
     let rows: Vec<_> = items(plugins, "loaded")
         .map(|plugin| {
-            let digest: String = text(plugin, "digest").chars().take(12).collect();
             vec![
                 text(plugin, "name"),
                 text(plugin, "version"),
-                digest,
+                digest(plugin),
+                text(plugin, "executions"),
                 texts(plugin, "roles").join(","),
                 text(plugin, "file"),
             ]
         })
         .collect();
-    let loaded = table(&["NAME", "VERSION", "DIGEST", "ROLES", "FILE"], &rows, "no plugins are loaded");
-    let refused =
-        items(plugins, "refused").map(|file| format!("refused {}: {}", text(file, "file"), text(file, "reason")));
-    std::iter::once(loaded).chain(refused).collect::<Vec<_>>().join("\n")
+    let heading = ["NAME", "VERSION", "DIGEST", "OPEN", "ROLES", "FILE"];
+    let loaded = table(&heading, &rows, "no plugins are loaded");
+    let older = items(plugins, "older").map(|plugin| {
+        let what = if plugin["removed"] == true { "removed" } else { "older" };
+        let (name, version, open) = (text(plugin, "name"), text(plugin, "version"), text(plugin, "executions"));
+        format!("{what} {name} {version} {}: {open} open commands need it", digest(plugin))
+    });
+    let refused = items(plugins, "refused")
+        .map(|file| format!("refused {} ({}): {}", text(file, "file"), text(file, "step"), text(file, "reason")));
+    std::iter::once(loaded).chain(older).chain(refused).collect::<Vec<_>>().join("\n")
+}
+
+fn digest(plugin: &Value) -> String {
+    text(plugin, "digest").chars().take(12).collect()
 }

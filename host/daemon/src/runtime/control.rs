@@ -3,12 +3,16 @@
 use super::engine::{Step, Stopped};
 use super::gateway::Gateway;
 use super::submit::{self, Prepared};
-use crate::admin::{Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin};
+use super::versions::Released;
+use crate::admin::{
+    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginState, RefusedPlugin,
+    ReleasedPlugin,
+};
 use crate::credentials::Vault;
 use crate::outbound::{GivenUp, OperatorError, TargetState};
 use dragoman_core::{Answer, Attributes, DeviceId, Execution, ExecutionId, Input, Overflow, Reason, Stage, Transition};
 use dragoman_store::{DeviceRecord, Page, ProfileRecord, Selection, StoreError, Write};
-use dragoman_wasm::{Claim, Plugin, Queue, Submit};
+use dragoman_wasm::{Catalog, Claim, InFlight, Plugin, Queue, Submit};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +42,30 @@ impl Controller {
     fn state_of(&self, record: DeviceRecord, profile: Option<String>) -> DeviceState {
         let holder = record.parent.as_ref().unwrap_or(&record.id);
         DeviceState { online: self.gateway.presence.session_of(holder).is_some(), record, profile }
+    }
+
+    fn plugin_state(&self, plugin: &Plugin) -> PluginState {
+        let description = plugin.description();
+        PluginState {
+            name: plugin.name().to_string(),
+            version: plugin.version().to_owned(),
+            digest: plugin.digest().to_owned(),
+            file: plugin.file().display().to_string(),
+            summary: description.summary.clone(),
+            roles: roles(plugin),
+            claims: description.claims.iter().map(claim).collect(),
+            executions: self.gateway.needing(plugin.name(), plugin.digest()),
+        }
+    }
+
+    fn older_plugin(&self, catalog: &Catalog, plugin: &Plugin) -> OlderPlugin {
+        OlderPlugin {
+            name: plugin.name().to_string(),
+            version: plugin.version().to_owned(),
+            digest: plugin.digest().to_owned(),
+            executions: self.gateway.needing(plugin.name(), plugin.digest()),
+            removed: catalog.get(plugin.name()).is_none(),
+        }
     }
 
     async fn known(&self, id: &ExecutionId) -> Result<Arc<Execution>, ControlError> {
@@ -123,16 +151,48 @@ impl Control for Controller {
     fn plugins(&self) -> PluginList {
         let catalog = self.gateway.catalog();
         PluginList {
-            loaded: catalog.plugins.values().map(|plugin| plugin_state(plugin)).collect(),
+            loaded: catalog.plugins.values().map(|plugin| self.plugin_state(plugin)).collect(),
+            older: catalog.older.iter().map(|plugin| self.older_plugin(&catalog, plugin)).collect(),
             refused: catalog
                 .refused
                 .iter()
                 .map(|refused| RefusedPlugin {
                     file: refused.file.display().to_string(),
+                    step: refused.step.word(),
                     reason: refused.reason.clone(),
                 })
                 .collect(),
         }
+    }
+
+    async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError> {
+        let catalog = self.gateway.catalog();
+        let named = |version: &&Arc<Plugin>| digest.is_none_or(|digest| version.digest().starts_with(digest));
+        if digest.is_some() && catalog.get(name).is_some_and(|newest| named(&newest)) {
+            return Err(ControlError::Conflict(format!(
+                "that is the newest version of plugin {name}; nothing is older"
+            )));
+        }
+        let older: Vec<_> = catalog.older_of(name).filter(named).cloned().collect();
+        if older.is_empty() {
+            return Err(ControlError::NotFound(format!(
+                "no command is open that needs an older version of plugin {name}{}; dragoman plugin list shows what is held",
+                digest.map(|digest| format!(" that begins with {digest}")).unwrap_or_default()
+            )));
+        }
+        if catalog.get(name).is_none() {
+            return Err(ControlError::Conflict(format!(
+                "plugin {name} is not in the folder, so there is no newest version to go over to; put its file there, or \
+                 cancel the commands"
+            )));
+        }
+        let mut done = ReleasedPlugin::default();
+        for version in older {
+            let Released { released, waiting } = self.gateway.release_version(name, version.digest()).await;
+            done = ReleasedPlugin { released: done.released + released, waiting: done.waiting + waiting };
+        }
+        self.gateway.engine.committed(self.gateway.engine.horizon()).await?;
+        Ok(done)
     }
 
     fn targets(&self) -> Vec<TargetState> {
@@ -278,7 +338,7 @@ fn rows(device: NewDevice, now_ms: u64) -> Vec<Write> {
     std::iter::once(Write::Device(record)).chain(profile).collect()
 }
 
-fn plugin_state(plugin: &Plugin) -> PluginState {
+fn roles(plugin: &Plugin) -> Vec<&'static str> {
     let roles = plugin.roles();
     let named = [
         (roles.admission, "admission"),
@@ -291,16 +351,7 @@ fn plugin_state(plugin: &Plugin) -> PluginState {
         (roles.answers, "answers"),
         (roles.decoder, "decoder"),
     ];
-    let description = plugin.description();
-    PluginState {
-        name: plugin.name().to_string(),
-        version: plugin.version().to_owned(),
-        digest: plugin.digest().to_owned(),
-        file: plugin.file().display().to_string(),
-        summary: description.summary.clone(),
-        roles: named.into_iter().filter_map(|(has, name)| has.then_some(name)).collect(),
-        claims: description.claims.iter().map(claim).collect(),
-    }
+    named.into_iter().filter_map(|(has, name)| has.then_some(name)).collect()
 }
 
 fn claim(claim: &Claim) -> String {

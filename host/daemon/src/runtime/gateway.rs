@@ -105,7 +105,14 @@ impl Gateway {
         });
         let actions: Weak<Gateway> = Arc::downgrade(&gateway);
         gateway.engine.attach(actions);
+        let in_flight: Weak<Gateway> = Arc::downgrade(&gateway);
+        gateway.plugins.attach(in_flight);
         gateway
+    }
+
+    /// Itself, while it runs.
+    pub(super) fn this(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 
     /// Names the broker. It may have reported before.
@@ -143,8 +150,8 @@ impl Gateway {
     /// Whether devices of a dialect count as present without a session here: because the dialect says so, or because
     /// they are at an external broker, which does not tell.
     pub fn is_always_present(&self, dialect: &str) -> bool {
-        self.config.is_outside(dialect)
-            || self.plugin(dialect).is_some_and(|plugin| plugin.description().always_present)
+        let says_so = |plugin: &Arc<Plugin>| plugin.description().always_present;
+        self.config.is_outside(dialect) || self.catalog().for_open(dialect).is_some_and(says_so)
     }
 
     /// What a plugin call needs of its host. Clone it to repeat the call with the same time and ids.

@@ -103,6 +103,7 @@ impl Gateway {
         session: &Session,
         message: &Message,
     ) -> Result<Option<Seq>, u8> {
+        let plugin = &self.reader_of(plugin, session, message).await;
         let call = self.call_context(None);
         // Nothing is wrong with the message where the plugin cannot be called: a 3.1.1 device has no way to hear of a
         // refusal, and would take its answer for told.

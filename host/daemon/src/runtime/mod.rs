@@ -4,13 +4,14 @@
 //! [`writes`]; [`engine`] applies it in a turn and appends it to the journal; what the turn asks for comes back to
 //! [`gateway`], which lets [`planner`] plan attempts and hands committed messages to the broker. What happened is told by
 //! [`notices`] to the dialect that asked for it, what devices say by [`device_events`]; both end in [`writes`] again, and
-//! what they publish leaves by [`publisher`]. [`network`] makes the embedded broker and those that others run look like
+//! what they publish leaves by [`publisher`]. Which version of a plugin is called is said by [`versions`]. [`network`] makes the embedded broker and those that others run look like
 //! one.
 
 mod admission;
 mod again;
 mod asks;
 pub mod clock;
+mod contexts;
 pub mod control;
 pub mod conversation;
 pub mod device_events;
@@ -34,6 +35,7 @@ pub mod retention;
 pub mod sequencer;
 pub mod settings;
 pub mod submit;
+pub mod versions;
 pub mod waits;
 pub mod writes;
 

@@ -129,7 +129,7 @@ async fn try_plan(
             reply_within_ms: None,
         }),
         Some(name) => {
-            let handler = loaded(gateway, name, "$NO_HANDLER")?;
+            let handler = gateway.handler_for(execution, name).ok_or_else(|| not_loaded(name, "$NO_HANDLER"))?;
             digests.push((handler.name().to_string(), handler.digest().to_owned()));
             let device = device_as_seen_by(gateway, execution, name).await?;
             handler_step(calls.handler.clone(), &handler, &device, execution, reply).await?
@@ -142,13 +142,14 @@ async fn try_plan(
     };
     let plan = match step {
         HandlerStep::Finish(outcome) => {
-            return Ok(Plan { planned: Planned::Done(outcome), messages: Vec::new(), dialect: None });
+            return Ok(Plan { planned: Planned::Done { outcome, digests }, messages: Vec::new(), dialect: None });
         }
         HandlerStep::Send(plan) => plan,
     };
 
     let record = gateway.engine.journal().device(&execution.device).await?.ok_or_else(|| removed(execution))?;
-    let dialect = loaded(gateway, &record.dialect, "$NO_DIALECT")?;
+    let dialect = gateway.dialect_for(execution, &record.dialect);
+    let dialect = dialect.ok_or_else(|| not_loaded(&record.dialect, "$NO_DIALECT"))?;
     digests.push((dialect.name().to_string(), dialect.digest().to_owned()));
     let device = device_as_seen_by(gateway, execution, dialect.name()).await?;
     let frames = Attempt { number: attempt, frames: &plan.frames };
@@ -193,12 +194,9 @@ async fn handler_step(
     }
 }
 
-fn loaded(gateway: &Gateway, name: &str, code: &str) -> Result<Arc<Plugin>, NoPlan> {
-    let missing = || {
-        let text = format!("the plugin {name} is not loaded; put it into the plugin folder and send the command again");
-        NoPlan::Fault(Reason::new(code, text))
-    };
-    gateway.plugin(name).ok_or_else(missing)
+fn not_loaded(name: &str, code: &str) -> NoPlan {
+    let text = format!("the plugin {name} is not loaded; put it into the plugin folder and send the command again");
+    NoPlan::Fault(Reason::new(code, text))
 }
 
 fn removed(execution: &Execution) -> NoPlan {

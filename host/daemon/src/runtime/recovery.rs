@@ -1,9 +1,11 @@
 //! What a start makes of what the last run left.
 
 use super::engine::{Engine, Step, Stopped};
+use super::versions::lost_step;
 use dragoman_core::{DeviceId, Execution, ExecutionId, Input, Phase, Stage};
 use dragoman_store::{StoreError, Write};
-use std::collections::HashSet;
+use dragoman_wasm::LostVersion;
+use std::collections::{BTreeSet, HashSet};
 
 /// Why the state of the last run could not be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +38,16 @@ const ON_ITS_WAY_MS: u64 = 5_000;
 /// An external broker is still there. The rows of a device that is at one, by its dialect, stay and are handed over again
 /// once there is a connection. A row goes when that broker has its message, so one that had it just before the end may get
 /// it twice.
-pub async fn recover(engine: &Engine, is_outside: impl Fn(&str) -> bool) -> Result<usize, RecoveryError> {
+///
+/// `recall` loads versions of plugins, by name and digest, that what is open needs, and tells which are lost. An execution
+/// that keeps to one of those goes over to the newest, with a line in its history.
+pub async fn recover(
+    engine: &Engine,
+    is_outside: impl Fn(&str) -> bool,
+    recall: impl AsyncFnOnce(Vec<(String, String)>) -> Vec<LostVersion>,
+) -> Result<usize, RecoveryError> {
+    let mut needed = BTreeSet::new();
+    let mut pinned = Vec::new();
     let mut lost = Vec::new();
     let mut unheard = Vec::new();
     let mut last_ms = 0;
@@ -45,6 +56,10 @@ pub async fn recover(engine: &Engine, is_outside: impl Fn(&str) -> bool) -> Resu
         .journal()
         .load_open(|execution| {
             open += 1;
+            needed.extend(execution.needs().map(|(name, digest)| (name.to_owned(), digest.to_owned())));
+            if let Some(digest) = execution.pinned() {
+                pinned.push((execution.id.clone(), digest.to_owned()));
+            }
             let unacknowledged = execution.phase == Phase::AwaitingReply && execution.receipts_missing > 0;
             last_ms = last_ms.max(execution.updated_ms);
             if unacknowledged || execution.phase == Phase::HandingOver {
@@ -74,10 +89,15 @@ pub async fn recover(engine: &Engine, is_outside: impl Fn(&str) -> bool) -> Resu
     let kept: HashSet<(&ExecutionId, u32)> = rows.iter().map(|row| (&row.execution, row.attempt)).collect();
     lost.retain(|(id, attempt)| !kept.contains(&(id, *attempt)));
     engine.positions_continue_after(engine.journal().last_position().await?);
+    // Before anything goes on, because what goes on may need them.
+    let versions_lost = recall(needed.into_iter().collect()).await;
     engine.recovered(&rows)?;
     let mut steps: Vec<Step> = gone.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq))).collect();
     steps.extend(lost.into_iter().map(|(id, attempt)| {
         Step::Input(Input::Lost { id, attempt, why: "the gateway restarted before the device acknowledged it".into() })
+    }));
+    steps.extend(pinned.iter().filter_map(|(id, digest)| {
+        versions_lost.iter().find(|lost| lost.digest == *digest).map(|lost| lost_step(id, lost))
     }));
     // In turns of a bounded size, for there may be as many as may be open.
     while !steps.is_empty() {
@@ -163,7 +183,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for round in 0..3_u64 {
             let engine = engine(folder.path());
-            recover(&engine, |_| false).await.unwrap();
+            recover(&engine, |_| false, async |_| Vec::new()).await.unwrap();
             let names = [format!("a{round}"), format!("b{round}")];
             engine.turn(names.iter().map(|name| submit(name)).collect(), None).unwrap();
             // A line that comes later, past the machine.

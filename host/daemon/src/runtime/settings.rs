@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// Folder of compiled plugins inside the data folder; nobody but the daemon writes it.
 const COMPILED: &str = "compiled";
+/// Folder of the versions that serve or that open commands need, inside the data folder.
+const KEPT: &str = "plugins-kept";
 
 /// Bounds of the machine.
 pub fn core_limits(config: &Config) -> Limits {
@@ -38,6 +40,7 @@ pub fn runtime_options(config: &Config) -> RuntimeOptions {
         host_calls_max: plugins.host_calls_max,
         json_max_bytes: config.http.body_max_bytes,
         cache_dir: Some(config.data_dir.join(COMPILED)),
+        kept_dir: Some(config.data_dir.join(KEPT)),
         ..RuntimeOptions::default()
     }
 }

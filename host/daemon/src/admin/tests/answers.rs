@@ -212,10 +212,23 @@ async fn plugins_are_listed_with_what_was_refused() {
     let bench = Bench::new();
     let expected = json!({
         "loaded": [{"name": "things", "version": "0.1.0", "digest": "ab", "file": "plugins/things.wasm", "summary": "Things",
-                    "roles": ["northbound", "southbound"], "claims": ["POST /api/v1/commands"]}],
-        "refused": [{"file": "plugins/x.wasm", "reason": "x.wasm is no component"}],
+                    "roles": ["northbound", "southbound"], "claims": ["POST /api/v1/commands"], "executions": 2}],
+        "older": [{"name": "things", "version": "0.0.9", "digest": "cd", "executions": 1, "removed": false}],
+        "refused": [{"file": "plugins/x.wasm", "step": "component", "reason": "x.wasm is no component"}],
     });
     assert_eq!(bench.json("GET /v1/plugins", "", 200).await, expected);
+    let released = json!({"released": 1, "waiting": 2});
+    for body in ["{}", r#"{"digest":"cdcdcdcd"}"#] {
+        assert_eq!(bench.json("POST /v1/plugins/things/release", body, 200).await, released);
+    }
+    for (path, body, status) in [
+        ("others", "{}", 404),
+        ("things", r#"{"digest":"cdcdcd"}"#, 400),
+        ("things", r#"{"digest":"CDCDCDCD"}"#, 400),
+        ("things", r#"{"version":"1"}"#, 400),
+    ] {
+        bench.json(&format!("POST /v1/plugins/{path}/release"), body, status).await;
+    }
 }
 
 #[tokio::test]

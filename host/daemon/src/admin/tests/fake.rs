@@ -1,6 +1,9 @@
 //! A gateway that only remembers what it was asked.
 
-use crate::admin::{Command, Control, ControlError, DeviceState, NewDevice, PluginList, PluginState, RefusedPlugin};
+use crate::admin::{
+    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginState, RefusedPlugin,
+    ReleasedPlugin,
+};
 use crate::credentials::Vault;
 use crate::credentials::memory::Kept;
 use crate::outbound::{GivenUp, TargetState};
@@ -67,9 +70,25 @@ impl Control for Fake {
             summary: "Things".to_owned(),
             roles: vec!["northbound", "southbound"],
             claims: vec!["POST /api/v1/commands".to_owned()],
+            executions: 2,
         };
-        let broken = RefusedPlugin { file: "plugins/x.wasm".to_owned(), reason: "x.wasm is no component".to_owned() };
-        PluginList { loaded: vec![things], refused: vec![broken] }
+        let older = OlderPlugin {
+            name: "things".to_owned(),
+            version: "0.0.9".to_owned(),
+            digest: "cd".to_owned(),
+            executions: 1,
+            removed: false,
+        };
+        let (file, reason) = ("plugins/x.wasm".to_owned(), "x.wasm is no component".to_owned());
+        let broken = RefusedPlugin { file, step: "component", reason };
+        PluginList { loaded: vec![things], older: vec![older], refused: vec![broken] }
+    }
+
+    async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError> {
+        match (name, digest) {
+            ("things", None | Some("cdcdcdcd")) => Ok(ReleasedPlugin { released: 1, waiting: 2 }),
+            _ => Err(ControlError::NotFound(format!("no command is open that needs an older version of {name}"))),
+        }
     }
 
     fn targets(&self) -> Vec<TargetState> {
@@ -229,6 +248,7 @@ pub(super) fn execution(id: &str, state: State) -> Execution {
         owner: Owner { node: "local".into(), lease_until_ms: u64::MAX },
         handler: None,
         digests: vec![("things".to_owned(), "ab".to_owned())],
+        released: Vec::new(),
         state,
         phase: if state.is_final() { Phase::Ended } else { Phase::Waiting },
         version: 1,

@@ -34,7 +34,7 @@ fn record(execution: &Execution) -> usize {
         Some(Outcome::Failed(why) | Outcome::Rejected(why)) => reason(Some(why)),
     };
     let texts = [&execution.alias, &execution.context, &execution.handler_state, &execution.last_note];
-    let attributes = [&execution.labels, &execution.digests, &execution.report];
+    let attributes = [&execution.labels, &execution.digests, &execution.released, &execution.report];
     size_of::<Execution>()
         + intent(&execution.intent)
         + execution.frames.iter().map(intent).sum::<usize>()

@@ -24,6 +24,48 @@ pub(super) fn install_twin(folder: &Path) {
     std::fs::write(folder.join("twin.wasm"), wasm).unwrap();
 }
 
+/// Puts a dialect beside them that claims the topic on which the devices of the first speak.
+pub(super) fn install_rival(folder: &Path) {
+    install_twin(folder);
+    let wasm = std::fs::read(folder.join("twin.wasm")).unwrap();
+    std::fs::write(folder.join("twin.wasm"), with(wasm, b"twin-two/+/up", b"scripted/+/up")).unwrap();
+}
+
+/// Replaces a plugin's file by what `change` makes of the plugin as it was built.
+pub(super) fn replace(folder: &Path, plugin: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let file = format!("{plugin}.wasm");
+    let wasm = std::fs::read(build().join(&file)).unwrap();
+    std::fs::write(folder.join(file), change(wasm)).unwrap();
+}
+
+pub(super) fn remove(folder: &Path, plugin: &str) {
+    std::fs::remove_file(folder.join(format!("{plugin}.wasm"))).unwrap();
+}
+
+/// The same component under another digest: with a custom section at its end.
+pub(super) fn variant(number: u8) -> impl FnOnce(Vec<u8>) -> Vec<u8> {
+    move |mut wasm| {
+        wasm.extend([0, 3, 1, b'v', number]);
+        wasm
+    }
+}
+
+/// The scripted dialect as another version of itself.
+pub(super) fn version_two(wasm: Vec<u8>) -> Vec<u8> {
+    with(wasm, b"version-one", b"version-two")
+}
+
+/// With a text replaced by another of the same length.
+fn with(mut wasm: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let places: Vec<_> = (0..wasm.len()).filter(|at| wasm[*at..].starts_with(from)).collect();
+    assert!(!places.is_empty(), "the guest does not hold that text");
+    for at in places {
+        wasm[at..at + to.len()].copy_from_slice(to);
+    }
+    wasm
+}
+
 /// Compiled code, shared by all tests, which run in processes of their own.
 pub(super) fn compiled() -> PathBuf {
     scratch().join("compiled")

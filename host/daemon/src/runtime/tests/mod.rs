@@ -15,6 +15,7 @@ mod leaving;
 mod notices;
 mod restart;
 mod unreadable;
+mod versions;
 mod writes;
 
 use super::engine::{Engine, Step};
@@ -92,7 +93,7 @@ impl Bench {
         let clock = engine.clone();
         let outbound = Outbound::start(&config.targets, journal, move || clock.now_ms()).await.unwrap();
         let gateway = Gateway::new(engine.clone(), plugins, vault, Arc::new(outbound), config);
-        recovery::recover(&engine, |_| false).await.unwrap();
+        recovery::recover(&engine, |_| false, async |needed| gateway.plugins.recall(needed).await).await.unwrap();
         for (id, dialect) in [("lamp", "scripted"), ("door", "scripted"), ("stranger", "acme-things")] {
             if engine.journal().device(&device(id)).await.unwrap().is_none() {
                 engine.journal().put_device(record(id, dialect)).await.unwrap();

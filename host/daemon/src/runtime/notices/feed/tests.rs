@@ -48,6 +48,7 @@ fn execution() -> Arc<Execution> {
         owner: Owner { node: "one".into(), lease_until_ms: u64::MAX },
         handler: None,
         digests: Vec::new(),
+        released: Vec::new(),
         state: State::Queued,
         phase: Phase::Waiting,
         version: 1,
