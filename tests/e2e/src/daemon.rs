@@ -178,6 +178,21 @@ impl Daemon {
         Ok(())
     }
 
+    /// Gives it a plugin folder of its own, with copies of the built plugins, from the next start on.
+    ///
+    /// # Errors
+    /// When they are not built or cannot be copied.
+    pub fn own_plugins(&mut self) -> anyhow::Result<PathBuf> {
+        let (built, own) = (paths::plugins()?, self.folder.path().join("plugins"));
+        fs::create_dir_all(&own).context("making a plugin folder")?;
+        for file in fs::read_dir(&built).context("reading the built plugins")? {
+            let file = file.context("reading the built plugins")?;
+            fs::copy(file.path(), own.join(file.file_name())).context("copying a plugin")?;
+        }
+        self.reconfigure(&toml_path(&built)?, &toml_path(&own)?)?;
+        Ok(own)
+    }
+
     /// Where it listens; the same after every start.
     pub fn listeners(&self) -> &Listeners {
         &self.listeners
