@@ -10,7 +10,7 @@
 use super::again;
 use super::gateway::Gateway;
 use dragoman_core::{Change, Execution, Input, Limits, Machine, Transition};
-use dragoman_wasm::{CallError, Fault, GuestError, Plugin, Wanted};
+use dragoman_wasm::{CallError, Fault, GuestError, Plugin};
 use std::sync::Arc;
 
 /// Open commands that a new version is asked about, the oldest of them.
@@ -22,7 +22,7 @@ const READ_MAX: usize = 100;
 /// What it could not read, as the middle of a sentence about its file.
 pub(super) async fn check(gateway: &Arc<Gateway>, next: &Arc<Plugin>) -> Result<(), String> {
     let wants = &next.description().transitions;
-    if !next.roles().notifications || *wants == Wanted::None {
+    if !next.roles().notifications || wants.is_none() {
         return Ok(());
     }
     let open: Vec<Arc<Execution>> = gateway.engine.look(|machine| {
@@ -36,7 +36,8 @@ pub(super) async fn check(gateway: &Arc<Gateway>, next: &Arc<Plugin>) -> Result<
     let position = gateway.engine.position();
     for open in open {
         let Some(Change { execution, transitions }) = at_its_end(&open) else { continue };
-        let lines: Vec<Transition> = transitions.into_iter().filter(|line| wants.wants(line.event)).collect();
+        let lines: Vec<Transition> =
+            transitions.into_iter().filter(|line| wants.wants(&execution.intent, line.event)).collect();
         if lines.is_empty() {
             continue;
         }
