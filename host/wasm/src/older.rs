@@ -36,8 +36,9 @@ impl Older {
     }
 
     /// Drops what no open command needs and no call holds. A version that a call holds stays, because what comes of that
-    /// call may be a command that needs it.
-    pub(crate) fn unload(&mut self, needing: impl Fn(&Plugin) -> usize) {
+    /// call may be a command that needs it. Tells whether any was dropped: the catalogue holds it until the next.
+    pub(crate) fn unload(&mut self, needing: impl Fn(&Plugin) -> usize) -> bool {
+        let held = self.0.len();
         self.0.retain(|plugin| {
             let stays = Arc::strong_count(plugin) > HOLDERS || needing(plugin) > 0;
             if !stays {
@@ -46,5 +47,6 @@ impl Older {
             }
             stays
         });
+        self.0.len() < held
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Folder {
     first: bool,
     /// Whether the versions that the last run needs were asked for: before that no copy of one may go.
     recalled: bool,
+    /// Whether versions were taken back that no look has told of yet.
+    untold: bool,
 }
 
 /// One file as it was last seen.
@@ -68,14 +70,14 @@ pub(crate) struct Look {
 impl Folder {
     pub(crate) fn new(runtime: Runtime, dir: PathBuf, options: BTreeMap<String, PluginOptions>, asked: Asked) -> Self {
         let (files, older) = (BTreeMap::new(), Older::default());
-        Self { runtime, dir, options, files, older, asked, first: true, recalled: false }
+        Self { runtime, dir, options, files, older, asked, first: true, recalled: false, untold: false }
     }
 
     /// Looks at the folder: loads what is new or changed, drops what is gone and what nobody needs any more.
     pub(crate) async fn look(&mut self) -> io::Result<Look> {
         let present = files::list(&self.dir)?;
         let asked = self.asked.clone();
-        self.older.unload(|plugin| asked.needing(plugin));
+        let unloaded = self.older.unload(|plugin| asked.needing(plugin));
         let before = self.catalog();
         let mut unsettled = self.miss(&present);
         let first = std::mem::replace(&mut self.first, false);
@@ -85,7 +87,7 @@ impl Folder {
         self.settle().await;
         self.forget_copies().await;
         let catalog = self.catalog();
-        let changed = !catalog.same(&before);
+        let changed = unloaded || std::mem::take(&mut self.untold) || !catalog.same(&before);
         Ok(Look { catalog, changed, unsettled })
     }
 
@@ -104,7 +106,10 @@ impl Folder {
                 continue;
             }
             match self.recall_one(&plugin, &digest).await {
-                Ok(version) => self.older.add(Arc::new(version)),
+                Ok(version) => {
+                    self.older.add(Arc::new(version));
+                    self.untold = true;
+                }
                 Err(why) => lost.push(LostVersion { plugin, digest, why }),
             }
         }
