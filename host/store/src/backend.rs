@@ -1,6 +1,7 @@
 //! What a database must do for the journal.
 
 use crate::access::{CredentialRecord, MqttSessionRecord};
+use crate::dead_letter::DeadLetterRow;
 use crate::document::DocumentRecord;
 use crate::error::StoreError;
 use crate::registry::{DeviceRecord, ProfileRecord};
@@ -72,6 +73,8 @@ pub trait Backend: Send + Sync + 'static {
     fn requests(&self) -> Result<Vec<RequestRow>, StoreError>;
     /// How many of these are for that target.
     fn request_count(&self, target: &str) -> Result<u64, StoreError>;
+    /// Messages that no plugin could read, by number behind `after`: all of them, or those of one plugin.
+    fn dead_letters(&self, plugin: Option<&str>, after: u64, limit: u32) -> Result<Vec<DeadLetterRow>, StoreError>;
 
     /// A document by key.
     fn document(&self, dialect: &str, collection: &str, key: &str) -> Result<Option<DocumentRecord>, StoreError>;

@@ -13,6 +13,7 @@
 
 mod access;
 mod backend;
+mod dead_letter;
 mod document;
 mod error;
 mod journal;
@@ -25,6 +26,7 @@ mod write;
 
 pub use access::{CredentialKind, CredentialRecord, MqttSessionRecord};
 pub use backend::Backend;
+pub use dead_letter::DeadLetterRow;
 pub use document::DocumentRecord;
 pub use error::{JournalError, OpenError, StoreError};
 pub use journal::{Journal, JournalOptions, Seq};

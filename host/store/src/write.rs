@@ -1,6 +1,7 @@
 //! What is written, as data.
 
 use crate::access::{CredentialRecord, MqttSessionRecord};
+use crate::dead_letter::DeadLetterRow;
 use crate::document::DocumentRecord;
 use crate::registry::{DeviceRecord, ProfileRecord};
 use crate::request::RequestRow;
@@ -31,6 +32,10 @@ pub enum Write {
     RequestPut(RequestRow),
     /// The request with this number was answered, or is not wanted any more.
     RequestRemove(u64),
+    /// A message that no plugin could read, in place of the one with its number.
+    DeadLetterPut(Box<DeadLetterRow>),
+    /// The message with this number was read after all, gave way, or is not wanted any more.
+    DeadLetterRemove(u64),
     /// The record of a device. Goes through [`crate::Journal::append_checked`], for its aliases.
     Device(DeviceRecord),
     /// The device with its aliases, labels and profiles is gone. Devices below it stay, without a parent that exists.

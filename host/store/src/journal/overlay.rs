@@ -90,6 +90,7 @@ impl Overlay {
             // Read in whole only, after a wait for the commit.
             Write::OutboxPut(_) | Write::OutboxRemove(_) | Write::MqttSession(_) | Write::MqttSessionRemove(_) => {}
             Write::RequestPut(_) | Write::RequestRemove(_) => {}
+            Write::DeadLetterPut(_) | Write::DeadLetterRemove(_) => {}
         }
     }
 
@@ -162,6 +163,7 @@ impl Overlay {
             }
             Write::OutboxPut(_) | Write::OutboxRemove(_) | Write::MqttSession(_) | Write::MqttSessionRemove(_) => {}
             Write::RequestPut(_) | Write::RequestRemove(_) => {}
+            Write::DeadLetterPut(_) | Write::DeadLetterRemove(_) => {}
         }
     }
 

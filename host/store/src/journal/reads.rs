@@ -3,6 +3,7 @@
 use super::{Journal, Seq};
 use crate::access::{CredentialRecord, MqttSessionRecord};
 use crate::backend::Backend;
+use crate::dead_letter::DeadLetterRow;
 use crate::error::{JournalError, StoreError};
 use crate::registry::DeviceRecord;
 use crate::request::RequestRow;
@@ -140,6 +141,18 @@ impl Journal {
     pub async fn request_count(&self, target: &str) -> Result<u64, StoreError> {
         let target = target.to_owned();
         self.query(move |backend| backend.request_count(&target)).await
+    }
+
+    /// Messages that no plugin could read, by number behind `after`: all of them, or those of one plugin; at most
+    /// [`crate::PAGE_MAX`].
+    pub async fn dead_letters(
+        &self,
+        plugin: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<DeadLetterRow>, StoreError> {
+        let plugin = plugin.map(str::to_owned);
+        self.query(move |backend| backend.dead_letters(plugin.as_deref(), after, limit)).await
     }
 
     /// Devices that carry all these labels (none: every device), in id order behind `after`; at most

@@ -19,7 +19,7 @@ pub(crate) struct OutboxBody {
 }
 
 #[derive(Serialize, Deserialize)]
-struct MessageBody {
+pub(super) struct MessageBody {
     topic: String,
     payload: PayloadBody,
     qos: u8,

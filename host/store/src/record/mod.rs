@@ -4,6 +4,7 @@
 //! the compiler name this place when a field is added. A field that is added gets `#[serde(default)]`, and fields that
 //! are not known are passed over, so that older and newer records can be read.
 
+mod dead_letter;
 mod device;
 mod execution;
 mod intent;
@@ -13,6 +14,7 @@ mod request;
 mod transition;
 mod verdict;
 
+pub(crate) use dead_letter::DeadLetterBody;
 pub(crate) use device::DeviceBody;
 pub(crate) use execution::ExecutionBody;
 pub(crate) use message::OutboxBody;

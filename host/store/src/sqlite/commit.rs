@@ -2,7 +2,7 @@
 
 use super::failure::{Problem, int};
 use super::rows::Rows;
-use super::{accounts, devices, documents, executions, history, indexes, numbers, outbox, requests};
+use super::{accounts, dead_letters, devices, documents, executions, history, indexes, numbers, outbox, requests};
 use crate::write::{Durability, Write};
 use dragoman_core::{Execution, ExecutionId};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -112,6 +112,8 @@ fn apply(transaction: &Transaction<'_>, rows: &mut Rows, writes: &[Write]) -> Re
             Write::OutboxRemove(seq) => outbox::remove(transaction, *seq)?,
             Write::RequestPut(row) => requests::put(transaction, row)?,
             Write::RequestRemove(seq) => requests::remove(transaction, *seq)?,
+            Write::DeadLetterPut(row) => dead_letters::put(transaction, row)?,
+            Write::DeadLetterRemove(seq) => dead_letters::remove(transaction, *seq)?,
             Write::Device(record) => devices::put(transaction, record)?,
             Write::DeviceRemove(id) => devices::remove(transaction, id)?,
             Write::Profile(record) => devices::put_profile(transaction, record)?,

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod commit;
+mod dead_letters;
 mod devices;
 mod documents;
 mod executions;
@@ -25,6 +26,7 @@ pub use options::SqliteOptions;
 
 use crate::access::{CredentialRecord, MqttSessionRecord};
 use crate::backend::Backend;
+use crate::dead_letter::DeadLetterRow;
 use crate::document::DocumentRecord;
 use crate::error::{OpenError, StoreError};
 use crate::registry::{DeviceRecord, ProfileRecord};
@@ -212,6 +214,10 @@ impl Backend for SqliteBackend {
 
     fn request_count(&self, target: &str) -> Result<u64, StoreError> {
         self.read("counting requests", |db| requests::count(db, target))
+    }
+
+    fn dead_letters(&self, plugin: Option<&str>, after: u64, limit: u32) -> Result<Vec<DeadLetterRow>, StoreError> {
+        self.read("listing dead letters", |db| dead_letters::list(db, plugin, after, limit))
     }
 
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {

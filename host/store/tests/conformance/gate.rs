@@ -2,8 +2,8 @@
 
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Transition};
 use dragoman_store::{
-    Backend, CredentialRecord, DeviceRecord, DocumentRecord, Durability, MqttSessionRecord, OutboxRow, Page, Position,
-    ProfileRecord, RequestRow, Selection, StoreError, TransitionQuery, Write,
+    Backend, CredentialRecord, DeadLetterRow, DeviceRecord, DocumentRecord, Durability, MqttSessionRecord, OutboxRow,
+    Page, Position, ProfileRecord, RequestRow, Selection, StoreError, TransitionQuery, Write,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -189,6 +189,9 @@ impl Backend for Gate {
     }
     fn request_count(&self, target: &str) -> Result<u64, StoreError> {
         self.inner.request_count(target)
+    }
+    fn dead_letters(&self, plugin: Option<&str>, after: u64, limit: u32) -> Result<Vec<DeadLetterRow>, StoreError> {
+        self.inner.dead_letters(plugin, after, limit)
     }
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {
         self.inner.credential(dialect, account)

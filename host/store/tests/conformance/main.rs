@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accounts;
+mod dead_letters;
 mod devices;
 mod documents;
 mod executions;
@@ -167,6 +168,11 @@ macro_rules! every_case_on {
                 requests_are_replaced_removed_and_in_order
                 requests_are_counted_by_target
                 a_number_that_does_not_fit_is_refused
+            }
+            dead_letters {
+                a_dead_letter_comes_back_whole
+                dead_letters_are_replaced_removed_and_paged_by_plugin
+                a_dead_letter_whose_number_does_not_fit_is_refused
             }
             journal {
                 appends_are_visible_at_once

@@ -4,11 +4,11 @@
 
 use dragoman_core::{
     Correlation, DeviceId, Event, Execution, ExecutionId, Idempotency, Intent, Invocation, Message, Options, Overflow,
-    Owner, Payload, Phase, Place, Stage, State, Told, Transition, WhenAway,
+    Owner, Payload, Phase, Place, Reason, Session, SessionId, Stage, State, Told, Transition, WhenAway,
 };
 use dragoman_store::{
-    CredentialKind, CredentialRecord, DeviceRecord, DocumentRecord, MqttSessionRecord, OutboxRow, ProfileRecord,
-    RequestRow, Write,
+    CredentialKind, CredentialRecord, DeadLetterRow, DeviceRecord, DocumentRecord, MqttSessionRecord, OutboxRow,
+    ProfileRecord, RequestRow, Write,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -176,6 +176,36 @@ pub fn message(seq: u64, execution: &str) -> OutboxRow {
             attributes: Vec::new(),
         },
         expires_ms: 21_000,
+    }
+}
+
+/// A message that was tried once.
+pub fn dead_letter(seq: u64, plugin: &str) -> DeadLetterRow {
+    DeadLetterRow {
+        seq,
+        plugin: Arc::from(plugin),
+        digest: "ab".repeat(32),
+        export: "southbound.handle-message".to_owned(),
+        at_ms: 1_000,
+        tries: 1,
+        reason: Reason { code: "$PLUGIN_TRAP".to_owned(), text: "it trapped".to_owned(), detail: None },
+        session: Session {
+            id: SessionId::new("s1"),
+            listener: "mqtt".into(),
+            client_id: "client".to_owned(),
+            username: None,
+            dialect: Some(plugin.into()),
+            principal: None,
+            device: None,
+            protocol_level: 4,
+        },
+        message: Message {
+            topic: "things/up".to_owned(),
+            payload: Payload::Text("21".to_owned()),
+            qos: 1,
+            retain: false,
+            attributes: Vec::new(),
+        },
     }
 }
 
