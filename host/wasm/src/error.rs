@@ -47,6 +47,22 @@ pub enum Fault {
     Host(String),
     /// It does not export this function's interface. The plugin was not called.
     NoSuchExport,
+    /// It kept failing and is in quarantine. The plugin was not called.
+    Quarantined {
+        /// In how many milliseconds another try is worth it.
+        again_in_ms: u64,
+    },
+}
+
+/// What an error says about the plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Nothing: the plugin was not called, or the host failed it.
+    Nobody,
+    /// It ran in order and said no in the words of the contract.
+    Refusal,
+    /// It broke off, went past a limit, broke the contract or calls itself broken.
+    Fault,
 }
 
 /// An error of the contract, as a plugin answered it.
@@ -89,6 +105,7 @@ impl CallError {
             Fault::Guest(_) | Fault::DoesNotFit(_) | Fault::NoSuchExport => "$PLUGIN_ERROR",
             Fault::Busy(_) => BUSY,
             Fault::Host(_) => "$UNAVAILABLE",
+            Fault::Quarantined { .. } => "$PLUGIN_QUARANTINED",
         }
     }
 
@@ -98,9 +115,25 @@ impl CallError {
     }
 
     /// Whether the plugin ran and misbehaved. Answering with an error of the contract counts as well; a call that
-    /// found no free instance, no such export or no answer of the host does not.
+    /// found no free instance, no such export or no answer of the host does not, nor one that was not made because of
+    /// the quarantine.
     pub fn is_fault(&self) -> bool {
-        !matches!(self.fault, Fault::Busy(_) | Fault::Host(_) | Fault::NoSuchExport)
+        self.blame() != Blame::Nobody
+    }
+
+    /// What it says about the plugin. Only a [`Blame::Fault`] counts towards the quarantine.
+    pub fn blame(&self) -> Blame {
+        match &self.fault {
+            Fault::Busy(_) | Fault::Host(_) | Fault::NoSuchExport | Fault::Quarantined { .. } => Blame::Nobody,
+            Fault::Guest(GuestError::Internal(_)) => Blame::Fault,
+            Fault::Guest(_) => Blame::Refusal,
+            Fault::Trapped(_)
+            | Fault::Deadline { .. }
+            | Fault::Memory { .. }
+            | Fault::HostcallBudget(_)
+            | Fault::Output(_)
+            | Fault::DoesNotFit(_) => Blame::Fault,
+        }
     }
 }
 
@@ -122,6 +155,10 @@ impl fmt::Display for CallError {
             Fault::Busy(what) => write!(f, "plugin {plugin} was not called for {export}: {what}"),
             Fault::Host(what) => write!(f, "the host could not answer plugin {plugin} in {export}: {what}"),
             Fault::NoSuchExport => write!(f, "plugin {plugin} does not export {export}"),
+            Fault::Quarantined { again_in_ms } => write!(
+                f,
+                "plugin {plugin} was not called for {export}: it kept failing and is in quarantine for another {again_in_ms} ms"
+            ),
         }
     }
 }
@@ -139,6 +176,40 @@ impl fmt::Display for Fault {
             Self::Memory { limit_bytes } => write!(f, "asked for more than {limit_bytes} bytes of memory"),
             Self::Guest(error) => error.fmt(f),
             Self::NoSuchExport => f.write_str("does not export it"),
+            Self::Quarantined { again_in_ms } => write!(f, "is in quarantine for another {again_in_ms} ms"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_no_fault_and_a_call_that_was_not_made_blames_nobody() {
+        let text = || "because".to_owned();
+        for (fault, blame) in [
+            (Fault::Trapped(text()), Blame::Fault),
+            (Fault::Deadline { limit_ms: 250 }, Blame::Fault),
+            (Fault::Memory { limit_bytes: 1 }, Blame::Fault),
+            (Fault::HostcallBudget(text()), Blame::Fault),
+            (Fault::Output(text()), Blame::Fault),
+            (Fault::DoesNotFit(text()), Blame::Fault),
+            (Fault::Guest(GuestError::Internal(text())), Blame::Fault),
+            (Fault::Guest(GuestError::Invalid(text())), Blame::Refusal),
+            (Fault::Guest(GuestError::NotFound(text())), Blame::Refusal),
+            (Fault::Guest(GuestError::Denied(text())), Blame::Refusal),
+            (Fault::Guest(GuestError::Conflict(text())), Blame::Refusal),
+            (Fault::Guest(GuestError::Limit(text())), Blame::Refusal),
+            (Fault::Guest(GuestError::Unsupported(text())), Blame::Refusal),
+            (Fault::Guest(GuestError::Unavailable(text())), Blame::Refusal),
+            (Fault::Busy(text()), Blame::Nobody),
+            (Fault::Host(text()), Blame::Nobody),
+            (Fault::NoSuchExport, Blame::Nobody),
+            (Fault::Quarantined { again_in_ms: 1 }, Blame::Nobody),
+        ] {
+            let error = CallError { plugin: "acme-things".into(), export: "southbound.handle-message", fault };
+            assert_eq!(error.blame(), blame, "{error}");
         }
     }
 }

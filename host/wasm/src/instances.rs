@@ -93,8 +93,10 @@ impl Lease {
         let Self { mut live, home, _turn } = self;
         let Some(pool) = home else { return };
         live.calls += 1;
+        let state = live.store.data();
+        let small = state.memory.used_bytes() <= pool.options.bytes_max;
         // Submissions that a call leaves behind would add up over the calls.
-        if live.keepable && live.calls < pool.options.calls_max && live.store.data().drafts == 0 {
+        if live.keepable && small && live.calls < pool.options.calls_max && state.drafts == 0 {
             pool.idle().push(live);
         }
     }

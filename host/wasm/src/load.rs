@@ -10,9 +10,11 @@ use crate::cache;
 use crate::convert;
 use crate::description::Description;
 use crate::error::Fault;
+use crate::grants;
 use crate::instances::Instances;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
+use crate::quarantine::Quarantine;
 use crate::refusal::{LoadStep, Refusal};
 use crate::runtime::Runtime;
 use crate::state::{About, Call, Facts};
@@ -50,6 +52,11 @@ pub(crate) async fn load(
     let description = describe(runtime, &unit, &shown).await?;
     admit(runtime, &unit, &description).map_err(refused(LoadStep::Describe))?;
     let options = options.get(&*description.name).cloned().unwrap_or_default();
+    let granted = options.grants.as_ref().unwrap_or(&runtime.0.options.grants);
+    if let Some(problem) = grants::missing(&description.name, &unit.needs, granted) {
+        return Err(refused(LoadStep::Grants)(problem));
+    }
+    let quarantine = Quarantine::new(Arc::clone(&description.name), runtime.0.options.quarantine);
     let mut facts = facts(runtime, Arc::clone(&description.name));
     facts.settings = options.settings;
     facts.queues = description.queues.iter().map(|queue| Arc::clone(&queue.name)).collect();
@@ -62,6 +69,7 @@ pub(crate) async fn load(
         description,
         digest,
         file: file.to_owned(),
+        quarantine,
     };
     try_out(&plugin, wasm, &shown).await?;
     Ok(plugin)
@@ -79,8 +87,7 @@ async fn try_out(plugin: &Plugin, wasm: &[u8], file: &str) -> Result<(), Refusal
     let name = &failed.name;
     if failed.was_busy() {
         return Err(refused(&format!(
-            "could not be tried on its vector `{name}`: too many calls wait; it is tried \
-                                     again at the next look at the folder"
+            "could not be tried on its vector `{name}`: too many calls wait; it is tried again at the next look at the folder"
         ))
         .for_now());
     }

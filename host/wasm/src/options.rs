@@ -1,5 +1,6 @@
 //! The limits of plugins, each with its unit and default.
 
+use crate::grants::{Grants, Interface};
 use std::path::PathBuf;
 
 /// Limits of every plugin together and of each call. A plugin that goes past a limit of its call faults; the call
@@ -43,6 +44,10 @@ pub struct RuntimeOptions {
     pub json_max_bytes: usize,
     /// The body of one response, in bytes. Default 4 MiB.
     pub response_max_bytes: usize,
+    /// What a plugin is granted that has no grants of its own. Default everything.
+    pub grants: Grants,
+    /// When a plugin that keeps failing is not called for a while.
+    pub quarantine: QuarantineOptions,
     /// Where compiled code is kept, a folder that only the daemon may write (it is made with mode 0700, and refused
     /// when others may write to it). Default none: every start compiles every file.
     pub cache_dir: Option<PathBuf>,
@@ -71,9 +76,30 @@ impl Default for RuntimeOptions {
             log_max_bytes: 16 << 10,
             json_max_bytes: 262_144,
             response_max_bytes: 4 << 20,
+            grants: Interface::ALL.into_iter().collect(),
+            quarantine: QuarantineOptions::default(),
             cache_dir: None,
             kept_dir: None,
         }
+    }
+}
+
+/// When a version of a plugin that keeps failing is not called for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuarantineOptions {
+    /// So many faults within the window put it into quarantine; 0: none do. Default 20.
+    pub faults_max: u32,
+    /// The window in milliseconds. Default 60 000.
+    pub window_ms: u64,
+    /// How long the first quarantine lasts, in milliseconds; each that follows at once lasts twice as long. Default 5000.
+    pub backoff_ms: u64,
+    /// How long one lasts at most, in milliseconds. Default 300 000.
+    pub backoff_max_ms: u64,
+}
+
+impl Default for QuarantineOptions {
+    fn default() -> Self {
+        Self { faults_max: 20, window_ms: 60_000, backoff_ms: 5000, backoff_max_ms: 300_000 }
     }
 }
 
@@ -84,11 +110,13 @@ pub struct PluginOptions {
     pub settings: String,
     /// Keep instances between calls. Default none: every call gets a fresh instance.
     pub pool: Option<PoolOptions>,
+    /// What it may import beside `host`. Default none of its own: [`RuntimeOptions::grants`].
+    pub grants: Option<Grants>,
 }
 
 impl Default for PluginOptions {
     fn default() -> Self {
-        Self { settings: "{}".into(), pool: None }
+        Self { settings: "{}".into(), pool: None, grants: None }
     }
 }
 
@@ -100,10 +128,12 @@ pub struct PoolOptions {
     pub instances_max: u32,
     /// Calls after which an instance is replaced. Default 1000.
     pub calls_max: u32,
+    /// An instance whose memory has grown beyond so many bytes is replaced. Default 32 MiB.
+    pub bytes_max: usize,
 }
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self { instances_max: 2, calls_max: 1000 }
+        Self { instances_max: 2, calls_max: 1000, bytes_max: 32 << 20 }
     }
 }

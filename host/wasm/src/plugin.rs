@@ -11,7 +11,9 @@ use crate::check::Bounds;
 use crate::context::CallContext;
 use crate::description::{Claim, Description, Roles};
 use crate::error::{CallError, Fault};
+use crate::grants::Grants;
 use crate::instances::Instances;
+use crate::quarantine::{Quarantine, QuarantineState};
 use crate::runtime::Runtime;
 use crate::state::{About, Call, Facts};
 use crate::telemetry;
@@ -35,6 +37,7 @@ pub struct Plugin {
     pub(crate) description: Description,
     pub(crate) digest: String,
     pub(crate) file: PathBuf,
+    pub(crate) quarantine: Quarantine,
 }
 
 impl Plugin {
@@ -68,6 +71,11 @@ impl Plugin {
         self.unit.roles()
     }
 
+    /// What it imports that has to be granted, and was.
+    pub fn imports(&self) -> &Grants {
+        &self.unit.needs
+    }
+
     /// Its settings, a JSON object.
     pub fn settings(&self) -> &str {
         &self.facts.settings
@@ -95,7 +103,24 @@ impl Plugin {
             description: self.description.clone(),
             digest: self.digest.clone(),
             file: self.file.clone(),
+            // A trial says nothing about how the plugin serves.
+            quarantine: Quarantine::never(Arc::clone(self.name())),
         }
+    }
+
+    /// Whether it is in quarantine, because it kept failing, and for how long; none: it is called.
+    pub fn quarantine(&self) -> Option<QuarantineState> {
+        self.quarantine.state()
+    }
+
+    /// Whether calls come to nothing now, because it is in quarantine.
+    pub fn is_shut(&self) -> bool {
+        self.quarantine().is_some_and(|state| state.again_in_ms > 0)
+    }
+
+    /// Ends its quarantine. Tells whether it was in one.
+    pub fn release(&self) -> bool {
+        self.quarantine.release()
     }
 
     /// Whether one of its routes is meant.
@@ -120,12 +145,22 @@ impl Plugin {
         Ok(active)
     }
 
-    /// Names the plugin and the export in what went wrong, and counts the call.
+    /// Makes the call unless the plugin is in quarantine, names the plugin and the export in what went wrong, and counts
+    /// the call.
     async fn guarded<T>(&self, export: Export, call: impl Future<Output = Result<T, Fault>>) -> Result<T, CallError> {
         let start = Instant::now();
-        let result = Box::pin(call).await;
-        let result =
-            result.map_err(|fault| CallError { plugin: Arc::clone(self.name()), export: export.name(), fault });
+        let failed = |fault| CallError { plugin: Arc::clone(self.name()), export: export.name(), fault };
+        let result = match self.quarantine.enter() {
+            Ok(pass) => {
+                let result = Box::pin(call).await.map_err(failed);
+                pass.told(result.as_ref().err());
+                result
+            }
+            Err(again_in) => {
+                let again_in_ms = u64::try_from(again_in.as_millis()).unwrap_or(u64::MAX);
+                Err(failed(Fault::Quarantined { again_in_ms }))
+            }
+        };
         telemetry::called(self.name(), export, result.as_ref().err(), start.elapsed());
         result
     }

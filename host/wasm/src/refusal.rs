@@ -11,6 +11,8 @@ pub enum LoadStep {
     Contract,
     /// It describes itself as a plugin may.
     Describe,
+    /// What it imports is granted to it.
+    Grants,
     /// The vectors that it carries hold.
     Vectors,
     /// A copy of it can be kept for the commands that will need this version.
@@ -29,6 +31,7 @@ impl LoadStep {
             Self::Component => "component",
             Self::Contract => "contract",
             Self::Describe => "describe",
+            Self::Grants => "grants",
             Self::Vectors => "vectors",
             Self::Keep => "keep",
             Self::Claims => "claims",

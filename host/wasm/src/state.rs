@@ -217,6 +217,13 @@ pub(crate) struct MemoryLimit {
     facts: Arc<Facts>,
 }
 
+impl MemoryLimit {
+    /// What all memories of the instance have together; memory never shrinks.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+}
+
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let used_bytes = self.used_bytes.saturating_add(desired.saturating_sub(current));

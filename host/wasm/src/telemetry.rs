@@ -22,6 +22,15 @@ pub(crate) fn called(plugin: &Arc<str>, export: Export, error: Option<&CallError
     }
 }
 
+/// Tells whether a plugin is in quarantine: `dragoman_plugin_quarantined`, and how often it came there:
+/// `dragoman_plugin_quarantines_total`.
+pub(crate) fn quarantined(plugin: &Arc<str>, is: bool) {
+    metrics::gauge!("dragoman_plugin_quarantined", "plugin" => plugin.to_string()).set(f64::from(u8::from(is)));
+    if is {
+        metrics::counter!("dragoman_plugin_quarantines_total", "plugin" => plugin.to_string()).increment(1);
+    }
+}
+
 /// Tells what the folder came to: `dragoman_plugins_loaded`, `dragoman_plugin_files_refused`,
 /// `dragoman_plugin_versions_older`.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are few files")]

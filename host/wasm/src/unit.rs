@@ -4,6 +4,7 @@ use crate::bindings::exports::dragoman::gateway::{
     admission, answers, decoder, handler, northbound, notifications, plugin, southbound, subscriptions, topics,
 };
 use crate::description::Roles;
+use crate::grants::{Grants, Interface};
 use crate::state::State;
 use wasmtime::Store;
 use wasmtime::component::{Component, Instance, InstancePre, Linker};
@@ -16,6 +17,8 @@ pub(crate) const CONTRACT_VERSION: &str = "0.1.0-draft";
 #[derive(Clone)]
 pub(crate) struct Unit {
     pub(crate) pre: InstancePre<State>,
+    /// What it imports that has to be granted.
+    pub(crate) needs: Grants,
     pub(crate) plugin: plugin::GuestIndices,
     pub(crate) admission: Option<admission::GuestIndices>,
     pub(crate) northbound: Option<northbound::GuestIndices>,
@@ -62,6 +65,7 @@ impl Unit {
             answers: role!(pre, answers),
             handler: role!(pre, handler),
             decoder: role!(pre, decoder),
+            needs: needs(component),
             pre,
         })
     }
@@ -88,4 +92,14 @@ impl Unit {
         load_all!(self, store, instance: notifications, answers, handler, decoder);
         Ok(())
     }
+}
+
+/// The interfaces of the contract among its imports, by their names.
+fn needs(component: &Component) -> Grants {
+    let kind = component.component_type();
+    let interface = |name: &str| {
+        let path = name.strip_prefix(CONTRACT)?.strip_prefix('/')?;
+        Interface::of(path.split('@').next()?)
+    };
+    kind.imports(component.engine()).filter_map(|(name, _)| interface(name)).collect()
 }

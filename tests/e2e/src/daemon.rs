@@ -19,6 +19,8 @@ use tokio::process::{Child, Command};
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// Who is asked about a client of the embedded broker, in order. DeviceHive also takes clients without a user name.
 const DIALECTS: &str = r#"["huawei-iotda", "emqx-fleets", "connio", "the-things-stack", "chirpstack", "devicehive"]"#;
+/// All that there is to grant: these tests are about something else.
+const GRANTS: &str = r#"["devices", "executions", "documents", "sessions", "outbox", "events", "credentials", "asks"]"#;
 /// Of the daemon's log, what is shown when a test fails.
 const LOG_LINES_SHOWN: usize = 60;
 
@@ -83,7 +85,7 @@ impl Daemon {
         let template = format!(
             "data_dir = \"data\"\n\n[http]\nlisten = \"{http}\"\nshutdown_grace_ms = 3000\n\n\
              [mqtt]\nlisten = \"{mqtt}\"\ndialects = {DIALECTS}\n\n\
-             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\n\n{extra}\n\n{brokers}\n"
+             [admin]\nlisten = \"{admin}\"\n\n[plugins]\nfolder = {plugins}\ndeadline_ms = 5000\ngrants = {GRANTS}\n\n{extra}\n\n{brokers}\n"
         );
         Self::start_from(change(template), mosquitto).await
     }

@@ -72,6 +72,7 @@ def _configuration(place: Place, durability: str, embedded: bool) -> str:
         'listen = "127.0.0.1:0"',
         "[plugins]",
         'folder = "plugins"',
+        'grants = ["devices", "executions", "outbox", "events", "credentials"]',
         f"[plugin.{DIALECT}.settings]",
         f"downlink-qos = {place.qos}",
         "[store]",

@@ -2,8 +2,9 @@
 
 use crate::credentials::Vault;
 use crate::outbound::{GivenUp, TargetState};
+use crate::runtime::dead_letters::{Letters, Replayed};
 use dragoman_core::{Attributes, DeviceId, Execution, ExecutionId, Intent, Json, Reason, Stage, Transition, WhenAway};
-use dragoman_store::{DeviceRecord, Page, Selection};
+use dragoman_store::{DeadLetterRow, DeviceRecord, Page, Selection};
 use std::sync::Arc;
 
 /// What the admin API asks of the gateway. Everything it is given has been checked for form, not for existence.
@@ -22,9 +23,28 @@ pub(crate) trait Control: Send + Sync {
     fn plugins(&self) -> PluginList;
 
     /// Has every open execution go over from older versions of a plugin, or from the one whose digest begins so, to the
-    /// newest. [`ControlError::NotFound`] where no older version is needed, [`ControlError::Conflict`] where there is no
+    /// newest; and ends the quarantine of those versions and, where no digest is given, of the newest. Where there was no
+    /// quarantine: [`ControlError::NotFound`] where no older version is needed, [`ControlError::Conflict`] where there is no
     /// newest.
     async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError>;
+
+    /// Messages that a plugin failed to read, by number behind `after`: all of them, or those of one plugin.
+    async fn dead_letters(
+        &self,
+        plugin: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<DeadLetterRow>, ControlError>;
+
+    /// One of them. [`ControlError::NotFound`].
+    async fn dead_letter(&self, seq: u64) -> Result<DeadLetterRow, ControlError>;
+
+    /// Has the newest version of their plugin read them once more. [`ControlError::NotFound`] where the one that is named is
+    /// not there, [`ControlError::Conflict`] where the plugin is not loaded.
+    async fn replay_dead_letters(&self, which: &Letters) -> Result<Replayed, ControlError>;
+
+    /// Forgets them. Tells how many. [`ControlError::NotFound`] where the one that is named is not there.
+    async fn drop_dead_letters(&self, which: &Letters) -> Result<usize, ControlError>;
 
     /// The targets of plugins' requests, by name.
     fn targets(&self) -> Vec<TargetState>;
@@ -161,10 +181,26 @@ pub(crate) struct PluginState {
     pub(crate) summary: String,
     /// `admission`, `northbound`, `southbound`, `handler`.
     pub(crate) roles: Vec<&'static str>,
+    /// What it imports and was granted: `devices`, `executions`, …
+    pub(crate) imports: Vec<&'static str>,
     /// Routes, topics and connections it claims, as it words them.
     pub(crate) claims: Vec<String>,
     /// Open executions that need this version.
     pub(crate) executions: usize,
+    /// Why it is not called for a while, where it kept failing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) quarantine: Option<PluginQuarantine>,
+}
+
+/// A plugin that kept failing.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(crate) struct PluginQuarantine {
+    /// In how many milliseconds it is tried again; 0: with the next call.
+    pub(crate) again_in_ms: u64,
+    /// How often in a row it was put there.
+    pub(crate) times: u32,
+    /// The fault that put it there.
+    pub(crate) reason: String,
 }
 
 /// A version that is not the newest.
@@ -180,6 +216,9 @@ pub(crate) struct OlderPlugin {
     pub(crate) executions: usize,
     /// Whether its file was removed, so that there is no newest version to go over to.
     pub(crate) removed: bool,
+    /// Why it is not called for a while, where it kept failing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) quarantine: Option<PluginQuarantine>,
 }
 
 /// What a release came to.
@@ -189,6 +228,8 @@ pub(crate) struct ReleasedPlugin {
     pub(crate) released: usize,
     /// Executions that go over when a call that came before is done.
     pub(crate) waiting: usize,
+    /// Whether it was in quarantine, and is called again.
+    pub(crate) quarantine: bool,
 }
 
 /// A file that was refused.
@@ -196,7 +237,7 @@ pub(crate) struct ReleasedPlugin {
 pub(crate) struct RefusedPlugin {
     /// Its path.
     pub(crate) file: String,
-    /// What it failed: `file`, `component`, `contract`, `describe`, `keep`, `claims` or `contexts`.
+    /// What it failed: `file`, `component`, `contract`, `describe`, `grants`, `keep`, `claims` or `contexts`.
     pub(crate) step: &'static str,
     /// What is wrong and what would mend it.
     pub(crate) reason: String,

@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod checks;
 mod commands;
+mod dead_letters;
 mod devices;
 mod executions;
 mod failure;
@@ -24,8 +25,8 @@ mod tokens;
 mod words;
 
 pub(crate) use api::{
-    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginState, RefusedPlugin,
-    ReleasedPlugin,
+    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginQuarantine, PluginState,
+    RefusedPlugin, ReleasedPlugin,
 };
 
 use auth::Gate;
@@ -53,6 +54,10 @@ pub(crate) fn router(control: Arc<dyn Control>, token: &Zeroizing<String>, metri
         .route("/v1/tokens/{dialect}/{account}", delete(tokens::remove))
         .route("/v1/plugins", get(plugins::list))
         .route("/v1/plugins/{name}/release", post(plugins::release))
+        .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/v1/dead-letters/replay", post(dead_letters::replay))
+        .route("/v1/dead-letters/drop", post(dead_letters::forget))
+        .route("/v1/dead-letters/{number}", get(dead_letters::show))
         .route("/v1/targets", get(targets::list))
         .route("/v1/targets/{name}", get(targets::show))
         .route("/v1/targets/{name}/retry", post(targets::retry))

@@ -23,7 +23,8 @@ struct Release {
     digest: Option<String>,
 }
 
-/// `POST /v1/plugins/{name}/release` with `{"digest"}`, or `{}` for every older version: `{"released","waiting"}`.
+/// `POST /v1/plugins/{name}/release` with `{"digest"}`, or `{}` for every older version:
+/// `{"released","waiting","quarantine"}`.
 pub(super) async fn release(
     State(control): State<Shared>,
     Names(name): Names<String>,

@@ -350,15 +350,19 @@ Examples:
   dragoman plugin inspect target/plugins/lockbox.wasm
   dragoman plugin inspect dimmer.wasm --json
 
-It is loaded as the daemon would, with the limits of the configuration. Exits with 1 where it would be refused.")]
+It is loaded as the daemon would, with the limits and the grants of the configuration; where there is no configuration,
+everything is granted. Exits with 1 where it would be refused.")]
     Inspect {
         /// The component
         component: PathBuf,
     },
     /// Make the calls of golden vectors and compare what comes of them; needs no daemon and no broker
     Test(PluginTest),
-    /// Have open commands go over from older versions of a plugin to the newest
+    /// End the quarantine of a plugin, and have open commands go over from its older versions to the newest
     #[command(after_help = "\
+A plugin that keeps failing is not called for a while; `dragoman plugin list` says for how long and why. A release has it
+called again at once.
+
 A command keeps to the version of its handler that began it. When that version is replaced it stays loaded until the last
 such command has ended; `dragoman plugin list` shows how many there are. A release has them go on with the newest version,
 which may not understand what the older one kept. Each has a line about it in its history.
@@ -373,6 +377,56 @@ Examples:
         #[arg(long)]
         digest: Option<String>,
     },
+    /// See and decide about messages that a plugin failed to read
+    #[command(subcommand, arg_required_else_help = true)]
+    DeadLetter(DeadLetterVerb),
+}
+
+#[derive(Subcommand)]
+pub(super) enum DeadLetterVerb {
+    /// List the messages of clients that their plugin failed to read, the oldest first
+    #[command(after_help = "\
+A message is kept here when the plugin that should read it traps, exceeds a limit, breaks the contract or is in quarantine;
+its sender is told that it arrived. So many are kept as plugins.dead_letters_max and dead_letters_max_bytes allow; past that
+the oldest give way. They hold what clients sent, secrets in payloads included; `show` prints it.
+
+Examples:
+  dragoman plugin dead-letter list
+  dragoman plugin dead-letter list --plugin my-dialect --json")]
+    List {
+        /// Only those of this plugin
+        #[arg(long, value_name = "NAME")]
+        plugin: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Show one of them, with its payload
+    Show {
+        /// Its number
+        number: u64,
+    },
+    /// Have the newest version of the plugin read them once more, as if they came now
+    #[command(after_help = "\
+What is read is taken out of the list; what fails again stays. A kill at that moment may have a message read twice. At most
+1000 are read in one go.
+
+Examples:
+  dragoman plugin dead-letter replay 17
+  dragoman plugin dead-letter replay --plugin my-dialect")]
+    Replay(WhichLetters),
+    /// Forget them
+    Drop(WhichLetters),
+}
+
+/// Which dead letters are meant.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct WhichLetters {
+    /// The one with this number
+    pub(super) number: Option<u64>,
+    /// All of this plugin
+    #[arg(long, value_name = "NAME")]
+    pub(super) plugin: Option<String>,
 }
 
 #[derive(Args)]
@@ -383,7 +437,7 @@ Examples:
   dragoman plugin test dimmer.wasm --vectors vectors --carry out/dimmer.wasm
 
 A vector is a JSON file: a call, what it is given, and what must come of it; docs/vectors.md is the format. Each call is
-made in an instance of its own. Exits with 1 where one fails.")]
+made in an instance of its own, with everything granted. Exits with 1 where one fails.")]
 pub(super) struct PluginTest {
     /// The component
     pub(super) component: PathBuf,

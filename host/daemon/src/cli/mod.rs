@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod client;
 mod command;
+mod dead_letter;
 mod device;
 mod execution;
 mod failure;

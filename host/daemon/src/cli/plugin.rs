@@ -1,6 +1,7 @@
 //! `dragoman plugin`.
 
 use super::args::{Connection, PluginVerb};
+use super::dead_letter;
 use super::failure::Failure;
 use super::output::{Output, items, table, text, texts};
 use super::plugin_file;
@@ -15,6 +16,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     match verb {
+        PluginVerb::DeadLetter(verb) => return dead_letter::run(verb, &connection.open(config)?, output),
         PluginVerb::List => output.print(&connection.open(config)?.get(&["plugins"], &[])?, listed),
         PluginVerb::Inspect { component } => return plugin_file::inspect(component, config, output),
         PluginVerb::Test(what) => return plugin_file::test(what, config, output),
@@ -22,7 +24,12 @@ pub(super) fn run(
             let body = digest.as_ref().map_or_else(|| json!({}), |digest| json!({"digest": digest}));
             let done = connection.open(config)?.post(&["plugins", name, "release"], &body)?;
             output.print(&done, |done| {
-                let released = format!("{} commands go on with the newest version of {name}", text(done, "released"));
+                let quarantine = match done["quarantine"] == true {
+                    true => format!("{name} is called again; "),
+                    false => String::new(),
+                };
+                let released =
+                    format!("{quarantine}{} commands go on with the newest version of {name}", text(done, "released"));
                 match text(done, "waiting").as_str() {
                     "0" => released,
                     waiting => {
@@ -33,6 +40,13 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+fn quarantined(plugin: &Value) -> Option<String> {
+    let quarantine = plugin.get("quarantine").filter(|quarantine| quarantine.is_object())?;
+    let (name, version) = (text(plugin, "name"), text(plugin, "version"));
+    let (again_in_ms, reason) = (text(quarantine, "again_in_ms"), text(quarantine, "reason"));
+    Some(format!("quarantined {name} {version}, tried again in {again_in_ms} ms: {reason}"))
 }
 
 fn listed(plugins: &Value) -> String {
@@ -55,9 +69,10 @@ fn listed(plugins: &Value) -> String {
         let (name, version, open) = (text(plugin, "name"), text(plugin, "version"), text(plugin, "executions"));
         format!("{what} {name} {version} {}: {open} open commands need it", digest(plugin))
     });
+    let quarantined = items(plugins, "loaded").chain(items(plugins, "older")).filter_map(quarantined);
     let refused = items(plugins, "refused")
         .map(|file| format!("refused {} ({}): {}", text(file, "file"), text(file, "step"), text(file, "reason")));
-    std::iter::once(loaded).chain(older).chain(refused).collect::<Vec<_>>().join("\n")
+    std::iter::once(loaded).chain(older).chain(quarantined).chain(refused).collect::<Vec<_>>().join("\n")
 }
 
 fn digest(plugin: &Value) -> String {

@@ -6,13 +6,15 @@ use super::input;
 use super::output::{Output, items, list, table, text, texts};
 use crate::config::Config;
 use crate::runtime::settings;
-use dragoman_wasm::{Runtime, RuntimeOptions, TriedVector, Vector, VectorReport, run_vectors};
+use dragoman_wasm::{Interface, Runtime, RuntimeOptions, TriedVector, Vector, VectorReport, run_vectors};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Says what a file is, and whether it would be loaded.
 pub(super) fn inspect(component: &Path, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
     let config = configuration(config)?;
+    // Without a file there is nobody who could have granted anything.
+    let config = if config.file.is_none() { granting_all(config) } else { config };
     let inspected = with_runtime(&config, async |runtime| {
         runtime.inspect(component, &settings::plugin_options(&config)).await.map_err(Failure::failed)
     })?;
@@ -27,7 +29,8 @@ pub(super) fn inspect(component: &Path, config: Option<&Path>, output: &Output) 
 
 /// Makes the calls of vectors.
 pub(super) fn test(what: &PluginTest, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
-    let config = configuration(config)?;
+    // Vectors reach nothing of a gateway, so a plugin is tried before anybody grants it something.
+    let config = granting_all(configuration(config)?);
     let failed = |error: dragoman_wasm::VectorError| Failure::failed(error.to_string());
     let vectors = Vector::read_folder(&what.vectors).map_err(failed)?;
     let report = with_runtime(&config, async |runtime| {
@@ -61,6 +64,13 @@ fn carry(component: &Path, copy: &Path, vectors: &[Vector]) -> Result<(), Failur
 
 fn configuration(file: Option<&Path>) -> Result<Config, Failure> {
     input::configuration(file).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// The same configuration with every interface granted to every plugin.
+fn granting_all(mut config: Config) -> Config {
+    config.plugins.grants = Interface::ALL.into_iter().collect();
+    config.named_plugins.values_mut().for_each(|plugin| plugin.grants = None);
+    config
 }
 
 /// A runtime with the limits of the configuration and room for one call. Nothing is written: the cache of compiled code is

@@ -6,6 +6,7 @@ use super::{
     MqttConfig, PluginConfig, PluginsConfig, StoreConfig, TlsConfig, TokenSource, brokers, listeners, settings,
     targets, tls,
 };
+use dragoman_wasm::{Grants, Interface};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -26,7 +27,7 @@ const HTTP: [&str; 8] = [
 ];
 const ADMIN: [&str; 7] =
     ["listen", "certificate_file", "key_file", "client_ca_file", "allow_remote", "token_env", "token_file"];
-const PLUGINS: [&str; 7] = [
+const PLUGINS: [&str; 14] = [
     "folder",
     "instances_max",
     "memory_max_bytes",
@@ -34,8 +35,16 @@ const PLUGINS: [&str; 7] = [
     "log_bytes_max",
     "writes_max_bytes",
     "host_calls_max",
+    "quarantine_faults",
+    "quarantine_window_ms",
+    "quarantine_backoff_ms",
+    "quarantine_backoff_max_ms",
+    "dead_letters_max",
+    "dead_letters_max_bytes",
+    "grants",
 ];
-const PLUGIN: [&str; 4] = ["instances", "pool_size", "recycle_after_calls", "settings"];
+const PLUGIN: [&str; 6] =
+    ["grants", "instances", "pool_size", "recycle_after_calls", "recycle_after_bytes", "settings"];
 const STORE: [&str; 2] = ["durability", "retention_days"];
 const LIMITS: [&str; 4] = ["open_max", "open_per_device_max", "http_waiting_max", "idempotency_hours"];
 const LOG: [&str; 2] = ["format", "filter"];
@@ -64,6 +73,8 @@ pub(super) const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 /// From one page of WebAssembly to all that 32 bits address.
 const MEMORY_BYTES: RangeInclusive<u64> = 65_536..=4_294_967_296;
 const DEADLINE_MS: RangeInclusive<u64> = 1..=60_000;
+/// Up to a day.
+const BACKOFF_MS: RangeInclusive<u64> = 1..=86_400_000;
 
 /// The configuration without a file.
 pub(super) fn defaults(folder: &Path) -> Config {
@@ -97,6 +108,13 @@ pub(super) fn defaults(folder: &Path) -> Config {
             log_bytes_max: 16_384,
             writes_max_bytes: 16_777_216,
             host_calls_max: 1_000,
+            quarantine_faults: 20,
+            quarantine_window_ms: 60_000,
+            quarantine_backoff_ms: 5_000,
+            quarantine_backoff_max_ms: 300_000,
+            dead_letters_max: 10_000,
+            dead_letters_max_bytes: 67_108_864,
+            grants: Grants::new(),
         },
         named_plugins: BTreeMap::new(),
         targets: BTreeMap::new(),
@@ -188,6 +206,13 @@ fn admin(
 }
 
 fn plugins(section: &Section<'_>, folder: &Path, default: PluginsConfig) -> Result<PluginsConfig, ConfigError> {
+    let backoff_ms = section.integer("quarantine_backoff_ms", BACKOFF_MS, default.quarantine_backoff_ms)?;
+    let longest_ms = default.quarantine_backoff_max_ms.max(backoff_ms);
+    let backoff_max_ms = section.integer("quarantine_backoff_max_ms", BACKOFF_MS, longest_ms)?;
+    if backoff_max_ms < backoff_ms {
+        let problem = format!("is {backoff_max_ms}, less than plugins.quarantine_backoff_ms, which is {backoff_ms}");
+        return Err(section.error("quarantine_backoff_max_ms", problem));
+    }
     Ok(PluginsConfig {
         folder: path(section, "folder", folder, default.folder)?,
         instances_max: section.integer("instances_max", 1..=10_000, default.instances_max)?,
@@ -196,6 +221,17 @@ fn plugins(section: &Section<'_>, folder: &Path, default: PluginsConfig) -> Resu
         log_bytes_max: section.integer("log_bytes_max", 0..=1_048_576, default.log_bytes_max)?,
         writes_max_bytes: section.integer("writes_max_bytes", 1_024..=1_073_741_824, default.writes_max_bytes)?,
         host_calls_max: section.integer("host_calls_max", 1..=1_000_000, default.host_calls_max)?,
+        quarantine_faults: section.integer("quarantine_faults", 0..=1_000_000, default.quarantine_faults)?,
+        quarantine_window_ms: section.integer("quarantine_window_ms", BACKOFF_MS, default.quarantine_window_ms)?,
+        quarantine_backoff_ms: backoff_ms,
+        quarantine_backoff_max_ms: backoff_max_ms,
+        dead_letters_max: section.integer("dead_letters_max", 0..=1_000_000, default.dead_letters_max)?,
+        dead_letters_max_bytes: section.integer(
+            "dead_letters_max_bytes",
+            1_024..=17_179_869_184,
+            default.dead_letters_max_bytes,
+        )?,
+        grants: grants(section)?.unwrap_or_default(),
     })
 }
 
@@ -221,7 +257,9 @@ fn plugin(section: &Section<'_>, plugins: &PluginsConfig) -> Result<PluginConfig
     let pooled = section.choice("instances", &[("fresh", false), ("pool", true)], false)?;
     let size = section.integer("pool_size", 1..=10_000, 2.min(plugins.instances_max))?;
     let recycle_after_calls = section.integer("recycle_after_calls", 1..=1_000_000_000, 1_000)?;
-    if !pooled && let Some(key) = ["pool_size", "recycle_after_calls"].into_iter().find(|key| section.has(key)) {
+    let recycle_after_bytes = section.integer("recycle_after_bytes", MEMORY_BYTES, 33_554_432)?;
+    let of_pools = ["pool_size", "recycle_after_calls", "recycle_after_bytes"];
+    if !pooled && let Some(key) = of_pools.into_iter().find(|key| section.has(key)) {
         return Err(section.error(key, format!("means nothing without {} = \"pool\"", section.full("instances"))));
     }
     if size > plugins.instances_max {
@@ -229,9 +267,21 @@ fn plugin(section: &Section<'_>, plugins: &PluginsConfig) -> Result<PluginConfig
         return Err(section.error("pool_size", format!("is {size}, more than plugins.instances_max, which is {most}")));
     }
     Ok(PluginConfig {
-        instances: if pooled { Instances::Pool { size, recycle_after_calls } } else { Instances::Fresh },
+        grants: grants(section)?,
+        instances: if pooled {
+            Instances::Pool { size, recycle_after_calls, recycle_after_bytes }
+        } else {
+            Instances::Fresh
+        },
         settings: settings::object(&section.open_section("settings")?)?,
     })
+}
+
+/// Interfaces of the contract by their names.
+fn grants(section: &Section<'_>) -> Result<Option<Grants>, ConfigError> {
+    let known = Interface::ALL.map(|interface| format!("\"{interface}\"")).join(", ");
+    let words = section.texts("grants", &format!("one of {known}"), |word| Interface::of(word).is_some())?;
+    Ok(words.map(|words| words.iter().filter_map(|word| Interface::of(word)).collect()))
 }
 
 fn store(section: &Section<'_>, default: &StoreConfig) -> Result<StoreConfig, ConfigError> {

@@ -1,6 +1,7 @@
 //! What the file accepts, what it refuses, and in which words.
 
 use super::{Config, Durability, Instances, LogFormat, PluginConfig, TargetConfig, TlsFiles, TokenSource};
+use dragoman_wasm::{Grants, Interface};
 use std::path::{Path, PathBuf};
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -51,10 +52,19 @@ fn every_key_is_read() {
         log_bytes_max = 0
         writes_max_bytes = 1024
         host_calls_max = 1
+        quarantine_faults = 0
+        quarantine_window_ms = 1
+        quarantine_backoff_ms = 7
+        quarantine_backoff_max_ms = 8
+        dead_letters_max = 0
+        dead_letters_max_bytes = 1024
+        grants = ["devices", "asks"]
         [plugin.globex-units]
         instances = "pool"
         recycle_after_calls = 7
+        recycle_after_bytes = 65_536
         [plugin.lamp]
+        grants = []
         settings = { project = "p1", since = 2026-11-21, nested = { list = [1, 2.5, true] } }
         [store]
         durability = "relaxed"
@@ -85,9 +95,15 @@ fn every_key_is_read() {
         (0, 1_024, 1)
     );
     let globex = &config.named_plugins["globex-units"];
-    assert_eq!(globex.instances, Instances::Pool { size: 2, recycle_after_calls: 7 });
+    assert_eq!(globex.instances, Instances::Pool { size: 2, recycle_after_calls: 7, recycle_after_bytes: 65_536 });
     let lamp = &config.named_plugins["lamp"];
     assert_eq!(lamp.instances, Instances::Fresh);
+    let plugins = &config.plugins;
+    let quarantine = (plugins.quarantine_faults, plugins.quarantine_window_ms);
+    assert_eq!((quarantine, plugins.quarantine_backoff_ms, plugins.quarantine_backoff_max_ms), ((0, 1), 7, 8));
+    assert_eq!((plugins.dead_letters_max, plugins.dead_letters_max_bytes), (0, 1024));
+    assert_eq!(plugins.grants, [Interface::Devices, Interface::Asks].into());
+    assert_eq!((globex.grants.clone(), lamp.grants.clone()), (None, Some(Grants::new())));
     let settings = serde_json::json!({"project": "p1", "since": "2026-11-21", "nested": {"list": [1, 2.5, true]}});
     assert_eq!(serde_json::Value::from(lamp.settings.clone()), settings);
     assert_eq!((config.plugins.deadline_ms, config.named_plugins.len()), (60_000, 2));
@@ -193,6 +209,19 @@ fn values_that_contradict_each_other_are_refused() {
     refused(
         "[plugin.lamp]\ninstances = 'pool'\npool_size = 65",
         "3: plugin.lamp.pool_size is 65, more than plugins.instances_max, which is 64",
+    );
+    refused(
+        "[plugin.lamp]\nrecycle_after_bytes = 65_536",
+        "2: plugin.lamp.recycle_after_bytes means nothing without plugin.lamp.instances = \"pool\"",
+    );
+    refused(
+        "[plugins]\nquarantine_backoff_ms = 9\nquarantine_backoff_max_ms = 8",
+        "3: plugins.quarantine_backoff_max_ms is 8, less than plugins.quarantine_backoff_ms, which is 9",
+    );
+    refused(
+        "[plugin.lamp]\ngrants = ['devices', 'host']",
+        "2: plugin.lamp.grants[1] is \"host\"; expected one of \"devices\", \"executions\", \"documents\", \"sessions\", \
+         \"outbox\", \"events\", \"credentials\", \"asks\"",
     );
     refused(
         "[limits]\nidempotency_hours = 721",

@@ -2,6 +2,7 @@
 
 use super::listeners::MqttListenerConfig;
 use super::tls::TlsFiles;
+use dragoman_wasm::Grants;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -84,6 +85,20 @@ pub(crate) struct PluginsConfig {
     pub(crate) writes_max_bytes: usize,
     /// Calls of imports that one call may make. Default 1 000.
     pub(crate) host_calls_max: u32,
+    /// So many faults within the window put a plugin into quarantine; 0: none do. Default 20.
+    pub(crate) quarantine_faults: u32,
+    /// That window. Default 60 000.
+    pub(crate) quarantine_window_ms: u64,
+    /// How long the first quarantine lasts; each that follows at once lasts twice as long. Default 5 000.
+    pub(crate) quarantine_backoff_ms: u64,
+    /// How long one lasts at most. Default 300 000.
+    pub(crate) quarantine_backoff_max_ms: u64,
+    /// Messages that plugins failed to read and that are kept; 0: none are. Default 10 000.
+    pub(crate) dead_letters_max: usize,
+    /// What they may take in all. Default 67 108 864.
+    pub(crate) dead_letters_max_bytes: u64,
+    /// What a plugin without grants of its own may import. Default nothing.
+    pub(crate) grants: Grants,
 }
 
 /// `[plugin.NAME]`: what holds for one plugin.
@@ -91,6 +106,8 @@ pub(crate) struct PluginsConfig {
 pub(crate) struct PluginConfig {
     /// How instances are made. Default a fresh one for each call.
     pub(crate) instances: Instances,
+    /// What it may import beside `host`. Default none of its own: [`PluginsConfig::grants`].
+    pub(crate) grants: Option<Grants>,
     /// `[plugin.NAME.settings]` as JSON, for the plugin's `host.settings`. Default empty.
     pub(crate) settings: Map<String, Value>,
 }
@@ -107,6 +124,8 @@ pub(crate) enum Instances {
         size: u32,
         /// Calls after which one is thrown away. Default 1 000.
         recycle_after_calls: u32,
+        /// Memory beyond which one is thrown away. Default 33 554 432.
+        recycle_after_bytes: usize,
     },
 }
 

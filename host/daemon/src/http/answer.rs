@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response as HttpResponse;
 use dragoman_core::{ExecutionId, Payload};
+use dragoman_wasm::{CallError, Fault};
 use serde_json::json;
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ pub fn body_too_slow(limit: Duration, request_id: &str) -> HttpResponse {
 /// The dialect could not answer.
 pub fn unanswered(why: &Unanswered, request_id: &str) -> HttpResponse {
     let (status, code, executions): (_, &str, &[ExecutionId]) = match why {
-        Unanswered::Fault(fault) => (StatusCode::INTERNAL_SERVER_ERROR, fault.code(), &[]),
-        Unanswered::AnswerFault { fault, executions } => (StatusCode::INTERNAL_SERVER_ERROR, fault.code(), executions),
+        Unanswered::Fault(fault) => (status_of(&fault.fault), fault.code(), &[]),
+        Unanswered::AnswerFault { fault, executions } => (status_of(&fault.fault), fault.code(), executions),
         Unanswered::Conflict(_) => (StatusCode::CONFLICT, "$CONFLICT", &[]),
         Unanswered::NotAllowed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "$PLUGIN_ERROR", &[]),
         Unanswered::TooMany { .. } => (StatusCode::SERVICE_UNAVAILABLE, "$LIMIT", &[]),
@@ -51,7 +52,20 @@ pub fn unanswered(why: &Unanswered, request_id: &str) -> HttpResponse {
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::warn!(request_id, reason = %why, "a request was answered by the host because its dialect could not");
     }
-    own(status, code, &why.to_string(), executions, request_id)
+    let mut response = own(status, code, &why.to_string(), executions, request_id);
+    if let Unanswered::Fault(CallError { fault: Fault::Quarantined { again_in_ms }, .. }) = why {
+        let seconds = again_in_ms.div_ceil(1000).max(1);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// A plugin that is in quarantine is not there for now; one that failed is broken.
+fn status_of(fault: &Fault) -> StatusCode {
+    match fault {
+        Fault::Quarantined { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// A plugin's answer. Headers that only the connection may set are left out, and what is no HTTP becomes a fault.
@@ -127,6 +141,20 @@ mod tests {
         ] {
             let built = build(status, &headers, Body::empty()).map(drop);
             assert_eq!(built, expected.map_err(str::to_owned), "{status} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_in_quarantine_is_unavailable_and_says_for_how_long() {
+        let failed = |fault| CallError { plugin: "acme-things".into(), export: "northbound.handle-request", fault };
+        for (why, status, after) in [
+            (Unanswered::Fault(failed(Fault::Quarantined { again_in_ms: 4001 })), 503, Some("5")),
+            (Unanswered::Fault(failed(Fault::Quarantined { again_in_ms: 0 })), 503, Some("1")),
+            (Unanswered::Fault(failed(Fault::Trapped("unreachable".into()))), 500, None),
+        ] {
+            let response = unanswered(&why, "r1");
+            let told = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+            assert_eq!((response.status().as_u16(), told), (status, after), "{why}");
         }
     }
 

@@ -1,18 +1,19 @@
 //! What the admin API asks for, done by the gateway.
 
+use super::dead_letters::{DeadLetterError, Letters, Replayed};
 use super::engine::{Step, Stopped};
 use super::gateway::Gateway;
 use super::submit::{self, Prepared};
 use super::versions::Released;
 use crate::admin::{
-    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginState, RefusedPlugin,
-    ReleasedPlugin,
+    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginQuarantine, PluginState,
+    RefusedPlugin, ReleasedPlugin,
 };
 use crate::credentials::Vault;
 use crate::outbound::{GivenUp, OperatorError, TargetState};
 use dragoman_core::{Answer, Attributes, DeviceId, Execution, ExecutionId, Input, Overflow, Reason, Stage, Transition};
-use dragoman_store::{DeviceRecord, Page, ProfileRecord, Selection, StoreError, Write};
-use dragoman_wasm::{Catalog, Claim, InFlight, Plugin, Queue, Submit};
+use dragoman_store::{DeadLetterRow, DeviceRecord, Page, ProfileRecord, Selection, StoreError, Write};
+use dragoman_wasm::{Catalog, Claim, InFlight, Plugin, QuarantineState, Queue, Submit};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,8 +54,10 @@ impl Controller {
             file: plugin.file().display().to_string(),
             summary: description.summary.clone(),
             roles: roles(plugin),
+            imports: plugin.imports().iter().map(|interface| interface.word()).collect(),
             claims: description.claims.iter().map(claim).collect(),
             executions: self.gateway.needing(plugin.name(), plugin.digest()),
+            quarantine: quarantine(plugin),
         }
     }
 
@@ -65,7 +68,44 @@ impl Controller {
             digest: plugin.digest().to_owned(),
             executions: self.gateway.needing(plugin.name(), plugin.digest()),
             removed: catalog.get(plugin.name()).is_none(),
+            quarantine: quarantine(plugin),
         }
+    }
+
+    /// Has what is open go over from older versions of a plugin, or from the one that is named, to the newest.
+    async fn release_versions(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+        digest: Option<&str>,
+    ) -> Result<ReleasedPlugin, ControlError> {
+        let named = |version: &&Arc<Plugin>| digest.is_none_or(|digest| version.digest().starts_with(digest));
+        if digest.is_some() && catalog.get(name).is_some_and(|newest| named(&newest)) {
+            return Err(ControlError::Conflict(format!(
+                "that is the newest version of plugin {name}; nothing is older"
+            )));
+        }
+        let older: Vec<_> = catalog.older_of(name).filter(named).cloned().collect();
+        if older.is_empty() {
+            return Err(ControlError::NotFound(format!(
+                "no command is open that needs an older version of plugin {name}{}; dragoman plugin list shows what is held",
+                digest.map(|digest| format!(" that begins with {digest}")).unwrap_or_default()
+            )));
+        }
+        if catalog.get(name).is_none() {
+            return Err(ControlError::Conflict(format!(
+                "plugin {name} is not in the folder, so there is no newest version to go over to; put its file there, or \
+                 cancel the commands"
+            )));
+        }
+        let mut done = ReleasedPlugin::default();
+        for version in older {
+            let Released { released, waiting } = self.gateway.release_version(name, version.digest()).await;
+            done.released += released;
+            done.waiting += waiting;
+        }
+        self.gateway.engine.committed(self.gateway.engine.horizon()).await?;
+        Ok(done)
     }
 
     async fn known(&self, id: &ExecutionId) -> Result<Arc<Execution>, ControlError> {
@@ -167,32 +207,36 @@ impl Control for Controller {
 
     async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError> {
         let catalog = self.gateway.catalog();
-        let named = |version: &&Arc<Plugin>| digest.is_none_or(|digest| version.digest().starts_with(digest));
-        if digest.is_some() && catalog.get(name).is_some_and(|newest| named(&newest)) {
-            return Err(ControlError::Conflict(format!(
-                "that is the newest version of plugin {name}; nothing is older"
-            )));
+        let quarantine = release_quarantine(&catalog, name, digest);
+        match self.release_versions(&catalog, name, digest).await {
+            Ok(done) => Ok(ReleasedPlugin { quarantine, ..done }),
+            // There was nothing else to release.
+            Err(ControlError::NotFound(_) | ControlError::Conflict(_)) if quarantine => {
+                Ok(ReleasedPlugin { quarantine, ..ReleasedPlugin::default() })
+            }
+            Err(error) => Err(error),
         }
-        let older: Vec<_> = catalog.older_of(name).filter(named).cloned().collect();
-        if older.is_empty() {
-            return Err(ControlError::NotFound(format!(
-                "no command is open that needs an older version of plugin {name}{}; dragoman plugin list shows what is held",
-                digest.map(|digest| format!(" that begins with {digest}")).unwrap_or_default()
-            )));
-        }
-        if catalog.get(name).is_none() {
-            return Err(ControlError::Conflict(format!(
-                "plugin {name} is not in the folder, so there is no newest version to go over to; put its file there, or \
-                 cancel the commands"
-            )));
-        }
-        let mut done = ReleasedPlugin::default();
-        for version in older {
-            let Released { released, waiting } = self.gateway.release_version(name, version.digest()).await;
-            done = ReleasedPlugin { released: done.released + released, waiting: done.waiting + waiting };
-        }
-        self.gateway.engine.committed(self.gateway.engine.horizon()).await?;
-        Ok(done)
+    }
+
+    async fn dead_letters(
+        &self,
+        plugin: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<DeadLetterRow>, ControlError> {
+        Ok(self.gateway.dead_letters(plugin, after, limit).await?)
+    }
+
+    async fn dead_letter(&self, seq: u64) -> Result<DeadLetterRow, ControlError> {
+        Ok(self.gateway.dead_letter(seq).await?)
+    }
+
+    async fn replay_dead_letters(&self, which: &Letters) -> Result<Replayed, ControlError> {
+        Ok(self.gateway.replay_dead_letters(which).await?)
+    }
+
+    async fn drop_dead_letters(&self, which: &Letters) -> Result<usize, ControlError> {
+        Ok(self.gateway.drop_dead_letters(which).await?)
     }
 
     fn targets(&self) -> Vec<TargetState> {
@@ -363,10 +407,33 @@ fn claim(claim: &Claim) -> String {
     }
 }
 
+fn quarantine(plugin: &Plugin) -> Option<PluginQuarantine> {
+    let QuarantineState { again_in_ms, times, reason } = plugin.quarantine()?;
+    Some(PluginQuarantine { again_in_ms, times, reason })
+}
+
+/// Ends the quarantine of all versions of a plugin, or of those whose digest begins so. Tells whether there was one.
+fn release_quarantine(catalog: &Catalog, name: &str, digest: Option<&str>) -> bool {
+    let named = |version: &&Arc<Plugin>| digest.is_none_or(|digest| version.digest().starts_with(digest));
+    let versions = catalog.get(name).into_iter().chain(catalog.older_of(name)).filter(named);
+    versions.fold(false, |released, version| version.release() || released)
+}
+
 fn refused(reason: Reason) -> ControlError {
     match reason.code.as_str() {
         "$UNKNOWN_DEVICE" => ControlError::NotFound(reason.text),
         _ => ControlError::Refused(reason),
+    }
+}
+
+impl From<DeadLetterError> for ControlError {
+    fn from(error: DeadLetterError) -> Self {
+        let text = error.to_string();
+        match error {
+            DeadLetterError::Unknown(_) => Self::NotFound(text),
+            DeadLetterError::NotLoaded(_) => Self::Conflict(text),
+            DeadLetterError::Store(_) | DeadLetterError::Stopped(_) => Self::Unavailable(text),
+        }
     }
 }
 

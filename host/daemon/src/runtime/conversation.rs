@@ -90,15 +90,19 @@ pub async fn answer_request(
             drop(place);
             // The answer is worded while the disk works; it only leaves when the disk has all that the call could see.
             // A call of its own: what it makes up must not be what the first call made up.
-            let again = gateway.call_context(call.presented);
-            let worded = plugin.settled(again, &wait.context, &settlements).await;
+            let word = |version: Arc<Plugin>| {
+                let again = gateway.call_context(call.presented.clone());
+                let (context, settlements) = (&wait.context, &settlements);
+                async move { version.settled(again, context, settlements).await }
+            };
+            let worded = gateway.worded(plugin, word).await;
             gateway.engine.committed(gateway.engine.horizon()).await?;
             match worded {
-                Ok(done) if !done.writes.is_empty() => Err(Unanswered::NotAllowed(format!(
+                Ok((_, done)) if !done.writes.is_empty() => Err(Unanswered::NotAllowed(format!(
                     "plugin {} wrote while it worded an answer, which the contract does not allow",
                     plugin.name()
                 ))),
-                Ok(done) => Ok(done.value),
+                Ok((_, done)) => Ok(done.value),
                 Err(fault) => Err(Unanswered::AnswerFault { fault, executions }),
             }
         }
@@ -164,17 +168,25 @@ pub async fn hear_message(
 
 async fn tell_settled(
     gateway: &Arc<Gateway>,
-    plugin: &Plugin,
+    plugin: &Arc<Plugin>,
     wait: &Wait,
     settled: Result<(Vec<Settlement>, Vec<ExecutionId>), Unanswered>,
 ) -> Result<(), Unanswered> {
     let (settlements, executions) = settled?;
-    let call = gateway.call_context(None);
-    let word = || plugin.topics_settled(call.clone(), &wait.context, &settlements);
-    match again::call_and_apply(gateway, plugin, word, About::default).await {
-        Ok(_) => Ok(()),
-        Err(Failed::Call(fault)) => Err(Unanswered::AnswerFault { fault, executions }),
-        Err(Failed::Writes(error)) => Err(error.into()),
+    let word = |version: Arc<Plugin>| {
+        let (call, settlements) = (gateway.call_context(None), &settlements);
+        async move {
+            let word = || version.topics_settled(call.clone(), &wait.context, settlements);
+            match again::call_and_apply(gateway, &version, word, About::default).await {
+                Ok(_) => Ok(Ok(())),
+                Err(Failed::Call(fault)) => Err(fault),
+                Err(Failed::Writes(error)) => Ok(Err(error)),
+            }
+        }
+    };
+    match gateway.worded(plugin, word).await {
+        Ok((_, applied)) => Ok(applied?),
+        Err(fault) => Err(Unanswered::AnswerFault { fault, executions }),
     }
 }
 
@@ -282,9 +294,12 @@ async fn go_on(
     let call = gateway.call_context(call.presented.clone());
     let mut repeats = 0;
     loop {
-        let answered = again::when_free(|| plugin.answered(call.clone(), context, answers));
-        let done = answered.await.map_err(Unanswered::Fault)?;
-        match apply(gateway, plugin, done.value, done.writes).await {
+        let word = |version: Arc<Plugin>| {
+            let call = call.clone();
+            async move { again::when_free(|| version.answered(call.clone(), context, answers)).await }
+        };
+        let (version, done) = gateway.worded(plugin, word).await.map_err(Unanswered::Fault)?;
+        match apply(gateway, &version, done.value, done.writes).await {
             Err(Unanswered::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
             begun => return begun,
         }

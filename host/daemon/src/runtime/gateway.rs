@@ -1,5 +1,6 @@
 //! What holds the parts together: the engine, the broker, the plugins, and who does what a turn asks for.
 
+use super::dead_letters::DeadLetters;
 use super::device_events::DeviceEvents;
 use super::engine::{Actions, Engine, Step, Stopped};
 use super::inbound::Turn;
@@ -58,6 +59,8 @@ pub struct Gateway {
     pub notices: Notices,
     /// What devices say of their own accord.
     pub device_events: DeviceEvents,
+    /// Messages that a plugin failed to read.
+    pub dead_letters: DeadLetters,
     /// Messages that are no dispatch.
     pub publisher: Publisher,
     /// Where tasks of the gateway run, also those that begin on a thread of the broker.
@@ -88,6 +91,7 @@ impl Gateway {
             plugins,
             vault,
             outbound,
+            dead_letters: DeadLetters::new(config.plugins.dead_letters_max, config.plugins.dead_letters_max_bytes),
             config,
             calls: Sequencer::new(runtime.clone()),
             keyed: KeyLocks::default(),

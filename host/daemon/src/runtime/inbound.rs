@@ -1,19 +1,44 @@
-//! A message of a client: to the dialect that claims its topic, in the order of its session.
+//! A message of a client: to the dialect that claims its topic, in the order of its session. What a plugin failed to read
+//! becomes a dead letter.
 
-use super::again;
-use super::conversation;
+use super::again::{self, Failed};
+use super::conversation::{self, Unanswered};
 use super::gateway::Gateway;
 use super::writes::About;
-use dragoman_core::{DeviceId, Message, Session, SessionId};
+use dragoman_core::{DeviceId, Message, Reason, Session, SessionId};
 use dragoman_mqtt::InboundVerdict;
 use dragoman_store::Seq;
-use dragoman_wasm::Plugin;
+use dragoman_wasm::{Blame, CallError, Plugin};
 use std::sync::Arc;
 
 /// MQTT 5 reason code: the plugin that should read the message failed.
 const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
 /// MQTT 5 reason code: the topic belongs to another dialect, or to nobody.
 const NOT_AUTHORIZED: u8 = 0x87;
+
+/// Which side of its dialect reads a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// An application speaks.
+    Application,
+    /// A device speaks.
+    Device,
+}
+
+impl Side {
+    /// The function that reads it.
+    pub(super) fn export(self) -> &'static str {
+        match self {
+            Self::Application => "topics.handle-message",
+            Self::Device => "southbound.handle-message",
+        }
+    }
+
+    /// The other way round.
+    pub(super) fn of_export(export: &str) -> Self {
+        if export == Self::Application.export() { Self::Application } else { Self::Device }
+    }
+}
 
 /// What calls that must not overtake each other are about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,16 +71,21 @@ impl Gateway {
         if session.dialect.as_ref() != Some(plugin.name()) {
             return InboundVerdict::Refuse(NOT_AUTHORIZED);
         }
-        let (is_application, acknowledged) = (by_application.is_some(), message.qos > 0);
+        let (side, acknowledged) =
+            (if by_application.is_some() { Side::Application } else { Side::Device }, message.qos > 0);
+        if plugin.is_shut() {
+            // It would wait behind commands that wait for the quarantine to end, and then be kept all the same.
+            return self.hear_nobody(side, &plugin, &session, &message).await;
+        }
         let turn = Turn::of(&session);
         let this = self.clone();
         // Nothing is waited for before the turn is taken: the broker hands a client's next message of QoS 0 over without
         // waiting for this one, and they keep their order by their turns.
         let heard = self.calls.run(turn, async move {
             this.engine.has_room().await.map_err(|_| IMPLEMENTATION_SPECIFIC)?;
-            match is_application {
-                true => this.hear_application(&plugin, &session, &message).await,
-                false => this.hear_device(&plugin, &session, &message).await,
+            match this.read_message(side, &plugin, &session, &message).await {
+                Ok(seq) => Ok(seq),
+                Err(why) => this.unread(side, &plugin, &session, &message, why).map(Some),
             }
         });
         match heard.await.unwrap_or(Err(IMPLEMENTATION_SPECIFIC)) {
@@ -83,41 +113,118 @@ impl Gateway {
         InboundVerdict::Refuse(NOT_AUTHORIZED)
     }
 
-    async fn hear_application(
-        self: &Arc<Self>,
+    /// A message for a plugin that is not called: kept, so that it can be read when that is over.
+    async fn hear_nobody(
+        &self,
+        side: Side,
         plugin: &Arc<Plugin>,
         session: &Session,
         message: &Message,
-    ) -> Result<Option<Seq>, u8> {
-        match conversation::hear_message(self, plugin, session, message).await {
-            Ok(()) => Ok(Some(self.engine.horizon())),
-            Err(why) => Err(unread(plugin, message, &why)),
+    ) -> InboundVerdict {
+        let why = Unread::Failed(Reason::new("$PLUGIN_QUARANTINED", "its plugin kept failing and is in quarantine"));
+        let kept = match self.engine.has_room().await {
+            Ok(()) => self.unread(side, plugin, session, message, why),
+            Err(_) => Err(IMPLEMENTATION_SPECIFIC),
+        };
+        match kept {
+            Ok(seq) if self.engine.committed(seq).await.is_ok() => InboundVerdict::Accept,
+            Ok(_) => InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC),
+            Err(code) => InboundVerdict::Refuse(code),
         }
     }
 
-    /// Lets the dialect read a device's message and applies what it says. What covers that, or the reason code for the
-    /// sender.
-    async fn hear_device(
+    /// Lets a plugin read a message and applies what it says, in the turn of the session. What covers that; none: nothing
+    /// was written.
+    pub(super) async fn read_message(
         self: &Arc<Self>,
+        side: Side,
         plugin: &Arc<Plugin>,
         session: &Session,
         message: &Message,
-    ) -> Result<Option<Seq>, u8> {
-        let plugin = &self.reader_of(plugin, session, message).await;
-        let call = self.call_context(None);
-        // Nothing is wrong with the message where the plugin cannot be called: a 3.1.1 device has no way to hear of a
-        // refusal, and would take its answer for told.
-        let read = || plugin.southbound_message(call.clone(), session, message);
-        let about = || About { reporter: session.device.as_ref(), ..About::default() };
-        match again::call_and_apply(self, plugin, read, about).await {
-            Ok(called) => Ok(called.wrote.then_some(called.applied.seq)),
-            Err(why) => Err(unread(plugin, message, &why)),
+    ) -> Result<Option<Seq>, Unread> {
+        match side {
+            Side::Application => {
+                conversation::hear_message(self, plugin, session, message).await?;
+                Ok(Some(self.engine.horizon()))
+            }
+            Side::Device => {
+                let plugin = &self.reader_of(plugin, session, message).await;
+                let call = self.call_context(None);
+                // Nothing is wrong with the message where the plugin cannot be called: a 3.1.1 device has no way to hear of
+                // a refusal, and would take its answer for told.
+                let read = || plugin.southbound_message(call.clone(), session, message);
+                let about = || About { reporter: session.device.as_ref(), ..About::default() };
+                let called = again::call_and_apply(self, plugin, read, about).await?;
+                Ok(called.wrote.then_some(called.applied.seq))
+            }
+        }
+    }
+
+    /// A message that led to nothing: kept where its plugin failed, so that it is acknowledged to its sender all the same.
+    /// What covers that, or the reason code for the sender.
+    fn unread(
+        &self,
+        side: Side,
+        plugin: &Plugin,
+        session: &Session,
+        message: &Message,
+        why: Unread,
+    ) -> Result<Seq, u8> {
+        let (dialect, topic) = (plugin.name(), &message.topic);
+        metrics::counter!("dragoman_device_messages_failed_total", "dialect" => dialect.to_string()).increment(1);
+        match why {
+            Unread::Refused(reason) => {
+                tracing::warn!(%dialect, %topic, why = %reason.text, "a client's message could not be read");
+                Err(IMPLEMENTATION_SPECIFIC)
+            }
+            Unread::Failed(reason) => {
+                let why = reason.text.clone();
+                // A journal that died has told everybody who must know.
+                let kept = self.bury(side, plugin, session, message, reason);
+                let seq = kept.ok().flatten().ok_or(IMPLEMENTATION_SPECIFIC)?;
+                tracing::warn!(%dialect, %topic, %why, "a client's message could not be read and is kept as a dead letter");
+                Ok(seq)
+            }
         }
     }
 }
 
-fn unread(plugin: &Plugin, message: &Message, why: &dyn std::fmt::Display) -> u8 {
-    metrics::counter!("dragoman_device_messages_failed_total", "dialect" => plugin.name().to_string()).increment(1);
-    tracing::warn!(dialect = %plugin.name(), topic = %message.topic, %why, "a client's message could not be read");
-    IMPLEMENTATION_SPECIFIC
+/// Why a message led to nothing.
+pub(super) enum Unread {
+    /// Its plugin failed, or could not be called all the time: the message may be read another time.
+    Failed(Reason),
+    /// Its plugin will have none of it, or the host cannot take it now.
+    Refused(Reason),
+}
+
+impl From<Failed> for Unread {
+    fn from(why: Failed) -> Self {
+        match why {
+            Failed::Call(error) => error.into(),
+            Failed::Writes(error) => Unanswered::from(error).into(),
+        }
+    }
+}
+
+impl From<CallError> for Unread {
+    fn from(error: CallError) -> Self {
+        match error.blame() {
+            Blame::Refusal => Self::Refused(error.reason()),
+            Blame::Fault | Blame::Nobody => Self::Failed(error.reason()),
+        }
+    }
+}
+
+impl From<Unanswered> for Unread {
+    fn from(why: Unanswered) -> Self {
+        let text = why.to_string();
+        match why {
+            Unanswered::Fault(error) | Unanswered::AnswerFault { fault: error, .. } => error.into(),
+            Unanswered::Conflict(_) => Self::Failed(Reason::new("$CONFLICT", text)),
+            Unanswered::NotAllowed(_) => Self::Failed(Reason::new("$PLUGIN_ERROR", text)),
+            Unanswered::TooMany { .. } => Self::Refused(Reason::new("$LIMIT", text)),
+            Unanswered::Restarting { .. } => Self::Refused(Reason::new("$RESTARTING", text)),
+            Unanswered::Store(_) => Self::Refused(Reason::new("$STORE", text)),
+        }
+    }
 }

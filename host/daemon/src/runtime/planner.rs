@@ -7,7 +7,7 @@ use super::writes::{About, PlannedAttempt, REPEATS_MAX, WriteError};
 use dragoman_core::{Attributes, Correlation, Execution, ExecutionId, Phase, Planned, Reason, Reply};
 use dragoman_store::StoreError;
 use dragoman_wasm::{
-    Attempt, Audience, CallContext, CallError, DeviceView, Dispatched, HandlerPlan, Plugin, PluginWrite,
+    Attempt, Audience, CallContext, CallError, DeviceView, Dispatched, Fault, HandlerPlan, Plugin, PluginWrite,
     Step as HandlerStep,
 };
 use std::sync::Arc;
@@ -23,7 +23,9 @@ enum NoPlan {
 
 impl From<CallError> for NoPlan {
     fn from(error: CallError) -> Self {
-        if is_for_now(&error) { Self::Later(error.to_string()) } else { Self::Fault(error.reason()) }
+        // One of the commands that wait is what ends a quarantine.
+        let waits = is_for_now(&error) || matches!(error.fault, Fault::Quarantined { .. });
+        if waits { Self::Later(error.to_string()) } else { Self::Fault(error.reason()) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Durability, Instances};
 use dragoman_core::Limits;
-use dragoman_wasm::{PluginOptions, PoolOptions, RuntimeOptions};
+use dragoman_wasm::{PluginOptions, PoolOptions, QuarantineOptions, RuntimeOptions};
 use std::collections::BTreeMap;
 
 /// Folder of compiled plugins inside the data folder; nobody but the daemon writes it.
@@ -38,6 +38,13 @@ pub fn runtime_options(config: &Config) -> RuntimeOptions {
         log_max_bytes: plugins.log_bytes_max,
         writes_max_bytes: plugins.writes_max_bytes,
         host_calls_max: plugins.host_calls_max,
+        grants: plugins.grants.clone(),
+        quarantine: QuarantineOptions {
+            faults_max: plugins.quarantine_faults,
+            window_ms: plugins.quarantine_window_ms,
+            backoff_ms: plugins.quarantine_backoff_ms,
+            backoff_max_ms: plugins.quarantine_backoff_max_ms,
+        },
         json_max_bytes: config.http.body_max_bytes,
         cache_dir: Some(config.data_dir.join(COMPILED)),
         kept_dir: Some(config.data_dir.join(KEPT)),
@@ -50,12 +57,13 @@ pub fn plugin_options(config: &Config) -> BTreeMap<String, PluginOptions> {
     let named = config.named_plugins.iter().map(|(name, plugin)| {
         let pool = match plugin.instances {
             Instances::Fresh => None,
-            Instances::Pool { size, recycle_after_calls } => {
-                Some(PoolOptions { instances_max: size, calls_max: recycle_after_calls })
+            Instances::Pool { size, recycle_after_calls, recycle_after_bytes } => {
+                let bytes_max = recycle_after_bytes;
+                Some(PoolOptions { instances_max: size, calls_max: recycle_after_calls, bytes_max })
             }
         };
         let settings = serde_json::Value::Object(plugin.settings.clone()).to_string();
-        (name.clone(), PluginOptions { settings, pool })
+        (name.clone(), PluginOptions { settings, pool, grants: plugin.grants.clone() })
     });
     named.collect()
 }

@@ -18,7 +18,10 @@ async fn park(world: &World) -> JoinHandle<Called> {
 }
 
 fn pooled(instances_max: u32, calls_max: u32) -> PluginOptions {
-    PluginOptions { pool: Some(PoolOptions { instances_max, calls_max }), ..PluginOptions::default() }
+    PluginOptions {
+        pool: Some(PoolOptions { instances_max, calls_max, ..PoolOptions::default() }),
+        ..PluginOptions::default()
+    }
 }
 
 #[tokio::test]
@@ -81,6 +84,16 @@ async fn a_kept_instance_keeps_its_state_until_it_is_replaced() {
         counts.push(world.says("harm calls").await);
     }
     assert_eq!(counts, ["0", "1", "2", "0", "1", "2", "0"]);
+}
+
+#[tokio::test]
+async fn a_kept_instance_that_grew_is_replaced() {
+    let pool = PoolOptions { instances_max: 1, calls_max: 1000, bytes_max: 8 << 20 };
+    let world = world(patient(), PluginOptions { pool: Some(pool), ..PluginOptions::default() }).await;
+    assert_eq!(world.says("harm grow 1000000\nharm calls").await, "grown\n0");
+    assert_eq!(world.says("harm calls").await, "1", "a little more is no reason");
+    assert_eq!(world.says("harm grow 9000000\nharm calls").await, "grown\n2");
+    assert_eq!(world.says("harm calls").await, "0", "nobody uses it again");
 }
 
 #[tokio::test]

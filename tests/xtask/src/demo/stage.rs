@@ -136,6 +136,7 @@ fn configuration(workspace: &Workspace) -> anyhow::Result<String> {
          [mqtt]\nlisten = \"127.0.0.1:0\"\ndialects = [\"huawei-iotda\", \"emqx-fleets\", \"connio\", \
          \"the-things-stack\", \"chirpstack\", \"devicehive\"]\n\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n\n\
-         [plugins]\nfolder = {plugins:?}\ndeadline_ms = 5000\n\n[log]\nfilter = \"warn\"\n"
+         [plugins]\nfolder = {plugins:?}\ndeadline_ms = 5000\n\
+         grants = [\"devices\", \"executions\", \"documents\", \"sessions\", \"outbox\", \"events\", \"credentials\", \"asks\"]\n\n[log]\nfilter = \"warn\"\n"
     ))
 }

@@ -212,12 +212,14 @@ async fn plugins_are_listed_with_what_was_refused() {
     let bench = Bench::new();
     let expected = json!({
         "loaded": [{"name": "things", "version": "0.1.0", "digest": "ab", "file": "plugins/things.wasm", "summary": "Things",
-                    "roles": ["northbound", "southbound"], "claims": ["POST /api/v1/commands"], "executions": 2}],
-        "older": [{"name": "things", "version": "0.0.9", "digest": "cd", "executions": 1, "removed": false}],
+                    "roles": ["northbound", "southbound"], "imports": ["devices"],
+                    "claims": ["POST /api/v1/commands"], "executions": 2}],
+        "older": [{"name": "things", "version": "0.0.9", "digest": "cd", "executions": 1, "removed": false,
+                   "quarantine": {"again_in_ms": 9, "times": 1, "reason": "it trapped"}}],
         "refused": [{"file": "plugins/x.wasm", "step": "component", "reason": "x.wasm is no component"}],
     });
     assert_eq!(bench.json("GET /v1/plugins", "", 200).await, expected);
-    let released = json!({"released": 1, "waiting": 2});
+    let released = json!({"released": 1, "waiting": 2, "quarantine": true});
     for body in ["{}", r#"{"digest":"cdcdcdcd"}"#] {
         assert_eq!(bench.json("POST /v1/plugins/things/release", body, 200).await, released);
     }
@@ -228,6 +230,43 @@ async fn plugins_are_listed_with_what_was_refused() {
         ("things", r#"{"version":"1"}"#, 400),
     ] {
         bench.json(&format!("POST /v1/plugins/{path}/release"), body, status).await;
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_replayed_and_dropped() {
+    let bench = Bench::new();
+    let first = json!({
+        "number": 1, "plugin": "things", "digest": "ab", "export": "southbound.handle-message", "at_ms": 5, "tries": 1,
+        "reason": {"code": "$PLUGIN_TRAP", "text": "it trapped"}, "client_id": "client", "device": "lamp-1",
+        "principal": "somebody", "topic": "things/up", "qos": 1, "retain": false, "attributes": {"a": "b"},
+        "payload_bytes": 2,
+    });
+    let page = bench.json("GET /v1/dead-letters?plugin=things&limit=1", "", 200).await;
+    assert_eq!(page, json!({"items": [first], "next": "1"}), "a list holds no payloads");
+    let page = bench.json("GET /v1/dead-letters?after=1", "", 200).await;
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["next"]), (1, &json!(null)));
+    let mut shown = first;
+    shown["payload"] = json!("21");
+    assert_eq!(bench.json("GET /v1/dead-letters/1", "", 200).await, shown);
+    assert_eq!(bench.json("GET /v1/dead-letters/2", "", 200).await["payload_base64"], "/w==");
+    let all = r#"{"plugin":"things"}"#;
+    let replayed = json!({"replayed": 2, "failed": 0, "reasons": [], "left": 0});
+    assert_eq!(bench.json("POST /v1/dead-letters/replay", all, 200).await, replayed);
+    let failed = bench.json("POST /v1/dead-letters/replay", r#"{"number":1}"#, 200).await;
+    let reasons = json!([{"number": 1, "code": "$PLUGIN_TRAP", "text": "it trapped"}]);
+    assert_eq!(failed, json!({"replayed": 0, "failed": 1, "reasons": reasons, "left": 2}));
+    assert_eq!(bench.json("POST /v1/dead-letters/drop", all, 200).await, json!({"dropped": 2}));
+    for (call, body, status) in [
+        ("GET /v1/dead-letters/9", "", 404),
+        ("GET /v1/dead-letters/x", "", 400),
+        ("GET /v1/dead-letters?after=x", "", 400),
+        ("GET /v1/dead-letters?dialect=things", "", 400),
+        ("POST /v1/dead-letters/drop", r#"{"number":9}"#, 404),
+        ("POST /v1/dead-letters/drop", "{}", 400),
+        ("POST /v1/dead-letters/replay", r#"{"number":1,"plugin":"things"}"#, 400),
+    ] {
+        bench.json(call, body, status).await;
     }
 }
 

@@ -1,17 +1,18 @@
 //! A gateway that only remembers what it was asked.
 
 use crate::admin::{
-    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginState, RefusedPlugin,
-    ReleasedPlugin,
+    Command, Control, ControlError, DeviceState, NewDevice, OlderPlugin, PluginList, PluginQuarantine, PluginState,
+    RefusedPlugin, ReleasedPlugin,
 };
 use crate::credentials::Vault;
 use crate::credentials::memory::Kept;
 use crate::outbound::{GivenUp, TargetState};
+use crate::runtime::dead_letters::{Letters, Replayed};
 use dragoman_core::{
-    Attributes, DeviceId, Event, Execution, ExecutionId, Intent, Invocation, Options, Outcome, Overflow, Owner, Phase,
-    Place, Reason, Stage, State, Transition, WhenAway,
+    Attributes, DeviceId, Event, Execution, ExecutionId, Intent, Invocation, Message, Options, Outcome, Overflow,
+    Owner, Payload, Phase, Place, Reason, Session, SessionId, Stage, State, Transition, WhenAway,
 };
-use dragoman_store::{Page, Selection};
+use dragoman_store::{DeadLetterRow, Page, Selection};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -69,8 +70,10 @@ impl Control for Fake {
             file: "plugins/things.wasm".to_owned(),
             summary: "Things".to_owned(),
             roles: vec!["northbound", "southbound"],
+            imports: vec!["devices"],
             claims: vec!["POST /api/v1/commands".to_owned()],
             executions: 2,
+            quarantine: None,
         };
         let older = OlderPlugin {
             name: "things".to_owned(),
@@ -78,6 +81,7 @@ impl Control for Fake {
             digest: "cd".to_owned(),
             executions: 1,
             removed: false,
+            quarantine: Some(PluginQuarantine { again_in_ms: 9, times: 1, reason: "it trapped".to_owned() }),
         };
         let (file, reason) = ("plugins/x.wasm".to_owned(), "x.wasm is no component".to_owned());
         let broken = RefusedPlugin { file, step: "component", reason };
@@ -86,8 +90,40 @@ impl Control for Fake {
 
     async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError> {
         match (name, digest) {
-            ("things", None | Some("cdcdcdcd")) => Ok(ReleasedPlugin { released: 1, waiting: 2 }),
+            ("things", None | Some("cdcdcdcd")) => Ok(ReleasedPlugin { released: 1, waiting: 2, quarantine: true }),
             _ => Err(ControlError::NotFound(format!("no command is open that needs an older version of {name}"))),
+        }
+    }
+
+    async fn dead_letters(
+        &self,
+        plugin: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<DeadLetterRow>, ControlError> {
+        let fits = |row: &DeadLetterRow| plugin.is_none_or(|plugin| plugin == &*row.plugin) && row.seq > after;
+        Ok([letter(1), letter(2)].into_iter().filter(fits).take(limit as usize).collect())
+    }
+
+    async fn dead_letter(&self, seq: u64) -> Result<DeadLetterRow, ControlError> {
+        let found = [letter(1), letter(2)].into_iter().find(|row| row.seq == seq);
+        found.ok_or_else(|| ControlError::NotFound(format!("there is no dead letter {seq}")))
+    }
+
+    async fn replay_dead_letters(&self, which: &Letters) -> Result<Replayed, ControlError> {
+        match which {
+            Letters::One(seq) => {
+                let reason = self.dead_letter(*seq).await?.reason;
+                Ok(Replayed { replayed: 0, failed: 1, reasons: vec![(*seq, reason)], left: 2 })
+            }
+            Letters::Of(_) => Ok(Replayed { replayed: 2, ..Replayed::default() }),
+        }
+    }
+
+    async fn drop_dead_letters(&self, which: &Letters) -> Result<usize, ControlError> {
+        match which {
+            Letters::One(seq) => self.dead_letter(*seq).await.map(|_| 1),
+            Letters::Of(_) => Ok(2),
         }
     }
 
@@ -214,6 +250,37 @@ impl Control for Fake {
 
     async fn remove_device(&self, id: &DeviceId) -> Result<bool, ControlError> {
         Ok(self.devices.lock().unwrap().remove(id).is_some())
+    }
+}
+
+/// A message that the plugin `things` failed to read; the second holds no text.
+fn letter(seq: u64) -> DeadLetterRow {
+    let payload = if seq == 2 { Payload::Bytes(vec![0xff]) } else { Payload::Text("21".to_owned()) };
+    DeadLetterRow {
+        seq,
+        plugin: "things".into(),
+        digest: "ab".to_owned(),
+        export: "southbound.handle-message".to_owned(),
+        at_ms: 5,
+        tries: 1,
+        reason: Reason::new("$PLUGIN_TRAP", "it trapped"),
+        session: Session {
+            id: SessionId::new("s1"),
+            listener: "mqtt".into(),
+            client_id: "client".to_owned(),
+            username: None,
+            dialect: Some("things".into()),
+            principal: Some("somebody".to_owned()),
+            device: Some(DeviceId::new("lamp-1")),
+            protocol_level: 4,
+        },
+        message: Message {
+            topic: "things/up".to_owned(),
+            payload,
+            qos: 1,
+            retain: false,
+            attributes: vec![("a".to_owned(), "b".to_owned())],
+        },
     }
 }
 

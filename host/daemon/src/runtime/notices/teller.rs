@@ -11,9 +11,12 @@ use dragoman_core::{Execution, ExecutionId, Transition};
 use dragoman_store::{StoreError, TransitionQuery, Write};
 use dragoman_wasm::{CallError, Fault, Follower, Plugin, Start};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Lines read from the store at once. Each may carry what a device said, so not too many.
 const READ_MAX: u32 = 64;
+/// Before a dialect in quarantine is told again.
+const QUARANTINED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Lines that need not be told after which the cursor is written all the same.
 const UNTOLD_MAX: u64 = 4_096;
 
@@ -51,6 +54,12 @@ pub(super) async fn work_off(gateway: Arc<Gateway>, dialect: Arc<str>) {
                 return;
             }
             Err(Untold::Stopped) => return,
+            Err(Untold::Quarantined) => {
+                if let Some(feed) = gateway.notices.lock().get_mut(&dialect) {
+                    feed.again(unserved);
+                }
+                tokio::time::sleep(QUARANTINED_AGAIN_AFTER).await;
+            }
             Err(Untold::Later(why)) => {
                 tracing::warn!(%dialect, %why, "transitions could not be told; trying again");
                 if let Some(feed) = gateway.notices.lock().get_mut(&dialect) {
@@ -68,6 +77,8 @@ enum Untold {
     NotLoaded,
     /// The daemon is stopping.
     Stopped,
+    /// The plugin is in quarantine, which is told elsewhere. One of these calls may be the one that ends it.
+    Quarantined,
     /// The store could not be read, or the plugin not be called, which has nothing to do with what is told.
     Later(String),
 }
@@ -218,6 +229,10 @@ async fn call_for(
             count_untold(plugin.name(), &execution.id, &why);
             Ok(())
         }
+        Err(Untold::Quarantined) => {
+            count_untold(plugin.name(), &execution.id, &"the plugin is in quarantine");
+            Ok(())
+        }
         done => done,
     }
 }
@@ -240,6 +255,7 @@ async fn call<'a>(
             Ok(_) => return Ok(()),
             Err(Failed::Writes(WriteError::Stopped(_))) => return Err(Untold::Stopped),
             // No instance for so long: the line must wait, as the others of the dialect do.
+            Err(Failed::Call(CallError { fault: Fault::Quarantined { .. }, .. })) => return Err(Untold::Quarantined),
             Err(Failed::Call(error @ CallError { fault: Fault::Busy(_), .. })) => {
                 return Err(Untold::Later(error.to_string()));
             }

@@ -8,8 +8,10 @@
 
 mod broker;
 mod conversation;
+mod dead_letters;
 mod events;
 mod guests;
+mod last_good;
 mod late;
 mod leaving;
 mod notices;
@@ -84,6 +86,7 @@ impl Bench {
             deadline_ms: 60_000,
             load_deadline_ms: 60_000,
             wait_ms: 60_000,
+            grants: dragoman_wasm::Interface::ALL.into_iter().collect(),
             cache_dir: Some(guests::compiled()),
             ..settings::runtime_options(&config)
         };
@@ -94,6 +97,7 @@ impl Bench {
         let outbound = Outbound::start(&config.targets, journal, move || clock.now_ms()).await.unwrap();
         let gateway = Gateway::new(engine.clone(), plugins, vault, Arc::new(outbound), config);
         recovery::recover(&engine, |_| false, async |needed| gateway.plugins.recall(needed).await).await.unwrap();
+        gateway.dead_letters.restore(engine.journal()).await.unwrap();
         for (id, dialect) in [("lamp", "scripted"), ("door", "scripted"), ("stranger", "acme-things")] {
             if engine.journal().device(&device(id)).await.unwrap().is_none() {
                 engine.journal().put_device(record(id, dialect)).await.unwrap();

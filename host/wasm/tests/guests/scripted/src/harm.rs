@@ -21,6 +21,10 @@ pub(crate) fn run(what: &[&str]) -> String {
                 held.push(black_box(vec![1_u8; 1 << 20]));
             }
         }
+        ["grow", bytes] => {
+            std::mem::forget(black_box(vec![1_u8; bytes.parse().unwrap_or(0)]));
+            "grown".into()
+        }
         ["recurse"] => recurse(0).to_string(),
         ["panic"] => panic!("said on the way out"),
         ["exit"] => std::process::exit(3),
