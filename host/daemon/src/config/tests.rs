@@ -220,7 +220,7 @@ fn values_that_contradict_each_other_are_refused() {
     );
     refused(
         "[plugin.lamp]\ngrants = ['devices', 'host']",
-        "2: plugin.lamp.grants[1] is \"host\"; expected one of \"devices\", \"executions\", \"documents\", \"sessions\", \
+        "2: plugin.lamp.grants[1] is \"host\" (a text); expected one of \"devices\", \"executions\", \"documents\", \"sessions\", \
          \"outbox\", \"events\", \"credentials\", \"asks\"",
     );
     refused(

@@ -47,7 +47,7 @@ pub async fn dead_letters_are_replaced_removed_and_paged_by_plugin(place: &impl 
     assert_eq!(list(None, 0, 10).await, [1, 2, 3, 4, 5], "a read sees what was appended");
     assert_eq!(list(None, 2, 2).await, [3, 4]);
     assert_eq!(list(Some("acme"), 1, 10).await, [3, 5]);
-    assert_eq!(list(Some("Acme"), 0, 10).await, []);
+    assert!(list(Some("Acme"), 0, 10).await.is_empty());
     let again = DeadLetterRow { tries: 2, ..dead_letter(2, "globex") };
     journal
         .append(vec![

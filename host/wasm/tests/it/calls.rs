@@ -22,7 +22,7 @@ async fn a_request_is_seen_as_it_came_without_the_secret() {
 
 #[tokio::test]
 async fn clock_ids_and_settings_are_the_same_in_a_repetition() {
-    let options = PluginOptions { settings: r#"{"a":1}"#.into(), pool: None };
+    let options = PluginOptions { settings: r#"{"a":1}"#.into(), ..PluginOptions::default() };
     let world = world(patient(), options).await;
     let script = "now\nid\nid\nsettings\nharm clock";
     let first = world.says(script).await;

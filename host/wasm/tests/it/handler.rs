@@ -7,7 +7,7 @@ use dragoman_core::{Intent, Invocation, Outcome, Reason, Reply};
 use dragoman_wasm::{CallError, Fault, GuestError, HandlerCommand, HandlerPlan, PluginOptions, Step};
 
 async fn stepper() -> World {
-    let options = PluginOptions { settings: "[2]".into(), pool: None };
+    let options = PluginOptions { settings: "[2]".into(), ..PluginOptions::default() };
     open("stepper", &guests::stepper(), patient(), options).await
 }
 

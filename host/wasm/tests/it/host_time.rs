@@ -37,7 +37,7 @@ async fn a_host_that_does_not_answer_ends_the_call() {
 
 #[tokio::test]
 async fn an_instance_that_waits_for_its_next_call_holds_nothing_of_the_last() {
-    let pool = Some(PoolOptions { instances_max: 1, calls_max: 1000 });
+    let pool = Some(PoolOptions { instances_max: 1, calls_max: 1000, ..PoolOptions::default() });
     let world = world(patient(), PluginOptions { pool, ..PluginOptions::default() }).await;
     let call = world.call_presenting("right");
     assert_eq!(said(world.plugin.handle_request(call, &request("check a\nharm calls")).await), "{\"of\":\"a\"}\n0");

@@ -5,7 +5,7 @@ use crate::host::FakeHost;
 use dragoman_core::{Message, Payload, Session, SessionId};
 use dragoman_wasm::{
     CallContext, CallError, Decision, Done, Fault, IdSource, Numbers, Plugin, PluginFolder, PluginOptions, Presented,
-    Request, Runtime, RuntimeOptions, Secret,
+    QuarantineOptions, Request, Runtime, RuntimeOptions, Secret,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ pub fn patient() -> RuntimeOptions {
         load_deadline_ms: 60_000,
         wait_ms: 60_000,
         cache_dir: Some(cache_dir()),
+        // Many tests provoke fault after fault.
+        quarantine: QuarantineOptions { faults_max: 0, ..QuarantineOptions::default() },
         ..RuntimeOptions::default()
     }
 }

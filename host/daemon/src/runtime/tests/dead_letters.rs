@@ -65,14 +65,14 @@ async fn a_message_that_a_plugin_fails_to_read_is_kept_and_read_by_the_next_vers
     let done = bench.gateway.replay_dead_letters(&Letters::Of(DIALECT.into())).await.unwrap();
     assert_eq!((done.replayed, done.failed, done.left), (2, 0, 0));
     bench.left("told", 2).await;
-    assert_eq!(bench.numbers().await, [] as [u64; 0]);
+    assert!(bench.numbers().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_plain_no_is_no_dead_letter() {
     let bench = Bench::new().await;
     assert_eq!(bench.lamp_says("error no").await, InboundVerdict::Refuse(0x83));
-    assert_eq!(bench.numbers().await, [] as [u64; 0]);
+    assert!(bench.numbers().await.is_empty());
 }
 
 /// The answer to a command is in a message that the dialect of the device fails to read: replayed, it ends the command.
@@ -104,7 +104,7 @@ async fn past_the_bound_the_oldest_give_way_and_what_is_dropped_is_gone() {
     }
     assert_eq!(controller.drop_dead_letters(&Letters::Of("acme-things".into())).await, Ok(0));
     assert_eq!(controller.drop_dead_letters(&Letters::Of(DIALECT.into())).await, Ok(1));
-    assert_eq!(bench.numbers().await, [] as [u64; 0]);
+    assert!(bench.numbers().await.is_empty());
 }
 
 #[tokio::test]
