@@ -119,8 +119,8 @@ impl Plugin {
     }
 
     /// Ends its quarantine. Tells whether it was in one.
-    pub fn release(&self) -> bool {
-        self.quarantine.release()
+    pub fn readmit(&self) -> bool {
+        self.quarantine.readmit()
     }
 
     /// Whether one of its routes is meant.

@@ -59,12 +59,12 @@ impl Quarantine {
     }
 
     /// Ends it and forgets all faults. Tells whether there was one.
-    pub(crate) fn release(&self) -> bool {
-        let released = self.book().release();
-        if released {
-            self.ended("it was released");
+    pub(crate) fn readmit(&self) -> bool {
+        let readmitted = self.book().readmit();
+        if readmitted {
+            self.ended("an operator readmitted it");
         }
-        released
+        readmitted
     }
 
     fn ended(&self, why: &str) {
@@ -106,7 +106,7 @@ impl Pass<'_> {
                         %plugin,
                         seconds,
                         "plugin {plugin} keeps failing and is in quarantine for {seconds} s, last because: {reason}; replace \
-                         its file, or have it called again with dragoman plugin release {plugin}"
+                         its file, or have it called again with dragoman plugin readmit {plugin}"
                     );
                 }
             }
@@ -201,7 +201,7 @@ impl Book {
 
     /// A call came back in order. Tells whether that ends the quarantine.
     fn well(&mut self, probes: bool) -> bool {
-        probes && self.release()
+        probes && self.readmit()
     }
 
     /// A call ended without a word about the plugin.
@@ -211,7 +211,7 @@ impl Book {
         }
     }
 
-    fn release(&mut self) -> bool {
+    fn readmit(&mut self) -> bool {
         self.faults.clear();
         self.shut.take().is_some()
     }
@@ -278,8 +278,8 @@ mod tests {
             assert_eq!(book.enter(now), Entry::Shut(ms(pause)));
         }
         assert_eq!(book.state(now).unwrap().times, 4);
-        assert!(book.release());
-        assert!(!book.release());
+        assert!(book.readmit());
+        assert!(!book.readmit());
         assert_eq!(book.enter(now), Entry::Open);
     }
 

@@ -23,10 +23,13 @@ pub(crate) trait Control: Send + Sync {
     fn plugins(&self) -> PluginList;
 
     /// Has every open execution go over from older versions of a plugin, or from the one whose digest begins so, to the
-    /// newest; and ends the quarantine of those versions and, where no digest is given, of the newest. Where there was no
-    /// quarantine: [`ControlError::NotFound`] where no older version is needed, [`ControlError::Conflict`] where there is no
+    /// newest. [`ControlError::NotFound`] where no older version is needed, [`ControlError::Conflict`] where there is no
     /// newest.
     async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError>;
+
+    /// Ends the quarantine of every version of a plugin, and tells of how many. [`ControlError::NotFound`] where none of
+    /// them is in one.
+    fn readmit_plugin(&self, name: &str) -> Result<usize, ControlError>;
 
     /// Messages that a plugin failed to read, by number behind `after`: all of them, or those of one plugin.
     async fn dead_letters(
@@ -228,8 +231,6 @@ pub(crate) struct ReleasedPlugin {
     pub(crate) released: usize,
     /// Executions that go over when a call that came before is done.
     pub(crate) waiting: usize,
-    /// Whether it was in quarantine, and is called again.
-    pub(crate) quarantine: bool,
 }
 
 /// A file that was refused.

@@ -54,6 +54,7 @@ pub(crate) fn router(control: Arc<dyn Control>, token: &Zeroizing<String>, metri
         .route("/v1/tokens/{dialect}/{account}", delete(tokens::remove))
         .route("/v1/plugins", get(plugins::list))
         .route("/v1/plugins/{name}/release", post(plugins::release))
+        .route("/v1/plugins/{name}/readmit", post(plugins::readmit))
         .route("/v1/dead-letters", get(dead_letters::list))
         .route("/v1/dead-letters/replay", post(dead_letters::replay))
         .route("/v1/dead-letters/drop", post(dead_letters::forget))

@@ -23,8 +23,7 @@ struct Release {
     digest: Option<String>,
 }
 
-/// `POST /v1/plugins/{name}/release` with `{"digest"}`, or `{}` for every older version:
-/// `{"released","waiting","quarantine"}`.
+/// `POST /v1/plugins/{name}/release` with `{"digest"}`, or `{}` for every older version: `{"released","waiting"}`.
 pub(super) async fn release(
     State(control): State<Shared>,
     Names(name): Names<String>,
@@ -42,6 +41,11 @@ pub(super) async fn release(
         }
     }
     Ok(Json(control.release_plugin(&name, digest.as_deref()).await?))
+}
+
+/// `POST /v1/plugins/{name}/readmit`: `{"readmitted"}`, the number of versions whose quarantine is over.
+pub(super) async fn readmit(State(control): State<Shared>, Names(name): Names<String>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({"readmitted": control.readmit_plugin(&name)?})))
 }
 
 /// What an operator should know who names these plugins: those that are not loaded.

@@ -358,11 +358,19 @@ everything is granted. Exits with 1 where it would be refused.")]
     },
     /// Make the calls of golden vectors and compare what comes of them; needs no daemon and no broker
     Test(PluginTest),
-    /// End the quarantine of a plugin, and have open commands go over from its older versions to the newest
+    /// Call a plugin again at once that is in quarantine
     #[command(after_help = "\
-A plugin that keeps failing is not called for a while; `dragoman plugin list` says for how long and why. A release has it
-called again at once.
+A plugin that keeps failing is not called for a while; `dragoman plugin list` says for how long and why. Where the cause is
+gone, readmit it instead of waiting; if it goes on failing it is in quarantine again. Commands stay with their versions.
 
+Example:
+  dragoman plugin readmit lockbox")]
+    Readmit {
+        /// Name of the plugin
+        name: String,
+    },
+    /// Have open commands go over from older versions of a plugin to the newest
+    #[command(after_help = "\
 A command keeps to the version of its handler that began it. When that version is replaced it stays loaded until the last
 such command has ended; `dragoman plugin list` shows how many there are. A release has them go on with the newest version,
 which may not understand what the older one kept. Each has a line about it in its history.

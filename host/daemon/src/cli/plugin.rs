@@ -20,16 +20,15 @@ pub(super) fn run(
         PluginVerb::List => output.print(&connection.open(config)?.get(&["plugins"], &[])?, listed),
         PluginVerb::Inspect { component } => return plugin_file::inspect(component, config, output),
         PluginVerb::Test(what) => return plugin_file::test(what, config, output),
+        PluginVerb::Readmit { name } => {
+            let done = connection.open(config)?.post(&["plugins", name, "readmit"], &json!({}))?;
+            output.print(&done, |_| format!("plugin {name} is called again"));
+        }
         PluginVerb::Release { name, digest } => {
             let body = digest.as_ref().map_or_else(|| json!({}), |digest| json!({"digest": digest}));
             let done = connection.open(config)?.post(&["plugins", name, "release"], &body)?;
             output.print(&done, |done| {
-                let quarantine = match done["quarantine"] == true {
-                    true => format!("{name} is called again; "),
-                    false => String::new(),
-                };
-                let released =
-                    format!("{quarantine}{} commands go on with the newest version of {name}", text(done, "released"));
+                let released = format!("{} commands go on with the newest version of {name}", text(done, "released"));
                 match text(done, "waiting").as_str() {
                     "0" => released,
                     waiting => {

@@ -77,6 +77,8 @@ fn at_its_end(open: &Execution) -> Option<Change> {
 fn cannot_read(error: &CallError) -> bool {
     match &error.fault {
         Fault::Guest(error) => matches!(error, GuestError::Invalid(_) | GuestError::Internal(_)),
+        // It has shown so before, and often.
+        Fault::Quarantined { .. } => true,
         _ => error.is_fault(),
     }
 }

@@ -72,42 +72,6 @@ impl Controller {
         }
     }
 
-    /// Has what is open go over from older versions of a plugin, or from the one that is named, to the newest.
-    async fn release_versions(
-        &self,
-        catalog: &Catalog,
-        name: &str,
-        digest: Option<&str>,
-    ) -> Result<ReleasedPlugin, ControlError> {
-        let named = |version: &&Arc<Plugin>| digest.is_none_or(|digest| version.digest().starts_with(digest));
-        if digest.is_some() && catalog.get(name).is_some_and(|newest| named(&newest)) {
-            return Err(ControlError::Conflict(format!(
-                "that is the newest version of plugin {name}; nothing is older"
-            )));
-        }
-        let older: Vec<_> = catalog.older_of(name).filter(named).cloned().collect();
-        if older.is_empty() {
-            return Err(ControlError::NotFound(format!(
-                "no command is open that needs an older version of plugin {name}{}; dragoman plugin list shows what is held",
-                digest.map(|digest| format!(" that begins with {digest}")).unwrap_or_default()
-            )));
-        }
-        if catalog.get(name).is_none() {
-            return Err(ControlError::Conflict(format!(
-                "plugin {name} is not in the folder, so there is no newest version to go over to; put its file there, or \
-                 cancel the commands"
-            )));
-        }
-        let mut done = ReleasedPlugin::default();
-        for version in older {
-            let Released { released, waiting } = self.gateway.release_version(name, version.digest()).await;
-            done.released += released;
-            done.waiting += waiting;
-        }
-        self.gateway.engine.committed(self.gateway.engine.horizon()).await?;
-        Ok(done)
-    }
-
     async fn known(&self, id: &ExecutionId) -> Result<Arc<Execution>, ControlError> {
         self.gateway
             .execution(id)
@@ -207,14 +171,43 @@ impl Control for Controller {
 
     async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError> {
         let catalog = self.gateway.catalog();
-        let quarantine = release_quarantine(&catalog, name, digest);
-        match self.release_versions(&catalog, name, digest).await {
-            Ok(done) => Ok(ReleasedPlugin { quarantine, ..done }),
-            // There was nothing else to release.
-            Err(ControlError::NotFound(_) | ControlError::Conflict(_)) if quarantine => {
-                Ok(ReleasedPlugin { quarantine, ..ReleasedPlugin::default() })
-            }
-            Err(error) => Err(error),
+        let named = |version: &&Arc<Plugin>| digest.is_none_or(|digest| version.digest().starts_with(digest));
+        if digest.is_some() && catalog.get(name).is_some_and(|newest| named(&newest)) {
+            return Err(ControlError::Conflict(format!(
+                "that is the newest version of plugin {name}; nothing is older"
+            )));
+        }
+        let older: Vec<_> = catalog.older_of(name).filter(named).cloned().collect();
+        if older.is_empty() {
+            return Err(ControlError::NotFound(format!(
+                "no command is open that needs an older version of plugin {name}{}; dragoman plugin list shows what is held",
+                digest.map(|digest| format!(" that begins with {digest}")).unwrap_or_default()
+            )));
+        }
+        if catalog.get(name).is_none() {
+            return Err(ControlError::Conflict(format!(
+                "plugin {name} is not in the folder, so there is no newest version to go over to; put its file there, or \
+                 cancel the commands"
+            )));
+        }
+        let mut done = ReleasedPlugin::default();
+        for version in older {
+            let Released { released, waiting } = self.gateway.release_version(name, version.digest()).await;
+            done.released += released;
+            done.waiting += waiting;
+        }
+        self.gateway.engine.committed(self.gateway.engine.horizon()).await?;
+        Ok(done)
+    }
+
+    fn readmit_plugin(&self, name: &str) -> Result<usize, ControlError> {
+        let catalog = self.gateway.catalog();
+        let versions = catalog.get(name).into_iter().chain(catalog.older_of(name));
+        match versions.filter(|version| version.readmit()).count() {
+            0 => Err(ControlError::NotFound(format!(
+                "no version of plugin {name} is in quarantine; dragoman plugin list shows which plugins are"
+            ))),
+            readmitted => Ok(readmitted),
         }
     }
 
@@ -410,13 +403,6 @@ fn claim(claim: &Claim) -> String {
 fn quarantine(plugin: &Plugin) -> Option<PluginQuarantine> {
     let QuarantineState { again_in_ms, times, reason } = plugin.quarantine()?;
     Some(PluginQuarantine { again_in_ms, times, reason })
-}
-
-/// Ends the quarantine of all versions of a plugin, or of those whose digest begins so. Tells whether there was one.
-fn release_quarantine(catalog: &Catalog, name: &str, digest: Option<&str>) -> bool {
-    let named = |version: &&Arc<Plugin>| digest.is_none_or(|digest| version.digest().starts_with(digest));
-    let versions = catalog.get(name).into_iter().chain(catalog.older_of(name)).filter(named);
-    versions.fold(false, |released, version| version.release() || released)
 }
 
 fn refused(reason: Reason) -> ControlError {

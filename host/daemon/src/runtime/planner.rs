@@ -11,21 +11,30 @@ use dragoman_wasm::{
     Step as HandlerStep,
 };
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a command waits for a plugin in quarantine. All calls about its device wait behind it meanwhile.
+const QUARANTINE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Why there is no plan.
 enum NoPlan {
     /// The plugin could not be called, or the store not read, for now. Nothing is wrong with the command, so it waits;
     /// its time to live bounds that.
     Later(String),
+    /// A plugin is in quarantine, and is not called before so long. It is worth waiting for only if that is soon.
+    Quarantined(Reason, Duration),
     /// The command cannot be planned.
     Fault(Reason),
 }
 
 impl From<CallError> for NoPlan {
     fn from(error: CallError) -> Self {
-        // One of the commands that wait is what ends a quarantine.
-        let waits = is_for_now(&error) || matches!(error.fault, Fault::Quarantined { .. });
-        if waits { Self::Later(error.to_string()) } else { Self::Fault(error.reason()) }
+        match error.fault {
+            Fault::Quarantined { again_in_ms } => Self::Quarantined(error.reason(), Duration::from_millis(again_in_ms)),
+            _ if is_for_now(&error) => Self::Later(error.to_string()),
+            _ => Self::Fault(error.reason()),
+        }
     }
 }
 
@@ -39,16 +48,26 @@ impl From<StoreError> for NoPlan {
 /// Runs in the order of its device, so two attempts for one device are never planned at the same time; what cannot be
 /// planned for now waits here, so that nothing behind it overtakes it.
 pub async fn plan(gateway: &Arc<Gateway>, id: ExecutionId, attempt: u32, reply: Option<Reply>) {
+    let mut waits_until = None;
     // None, or for another attempt: it ended, or its time was over.
     while let Some(execution) = gateway.engine.open_execution(&id).filter(|execution| is_asked(execution, attempt)) {
-        match plan_now(gateway, &execution, attempt, reply.as_ref()).await {
+        let unplanned = match plan_now(gateway, &execution, attempt, reply.as_ref()).await {
             Ok(()) => return,
-            Err(NoPlan::Later(why)) => {
+            Err(NoPlan::Quarantined(reason, again_in)) => {
+                let now = Instant::now();
+                let until = *waits_until.get_or_insert(now + QUARANTINE_WAIT_MAX);
+                // One of the commands that wait is what ends a quarantine.
+                if now + again_in < until { NoPlan::Later(reason.text) } else { NoPlan::Fault(reason) }
+            }
+            Err(unplanned) => unplanned,
+        };
+        match unplanned {
+            NoPlan::Later(why) => {
                 metrics::counter!("dragoman_plans_put_off_total").increment(1);
                 tracing::debug!(execution = %id, %why, "a command is planned a little later");
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
-            Err(NoPlan::Fault(reason)) => {
+            NoPlan::Quarantined(reason, _) | NoPlan::Fault(reason) => {
                 tracing::warn!(execution = %id, code = %reason.code, reason = %reason.text, "a command could not be planned");
                 let plan = Planned::Fault(reason);
                 let step = Step::Dispatch { id, attempt, plan, messages: Vec::new() };

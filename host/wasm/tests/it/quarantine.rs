@@ -16,7 +16,7 @@ async fn traps(world: &World) -> Fault {
 }
 
 #[tokio::test]
-async fn a_plugin_that_keeps_failing_is_not_called_until_it_is_released() {
+async fn a_plugin_that_keeps_failing_is_not_called_until_it_is_readmitted() {
     let world = strict(600_000).await;
     for _ in 0..10 {
         assert!(matches!(world.request("error no").await.unwrap_err().fault, Fault::Guest(_)), "a refusal is no fault");
@@ -29,8 +29,8 @@ async fn a_plugin_that_keeps_failing_is_not_called_until_it_is_released() {
     let error = world.request("now").await.unwrap_err();
     assert!(matches!(error.fault, Fault::Quarantined { again_in_ms: 1..=600_000 }), "{error}");
     assert_eq!((error.code(), error.is_fault()), ("$PLUGIN_QUARANTINED", false));
-    assert!(world.plugin.release());
-    assert!(!world.plugin.release());
+    assert!(world.plugin.readmit());
+    assert!(!world.plugin.readmit());
     world.is_unharmed().await;
 }
 

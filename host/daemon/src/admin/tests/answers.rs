@@ -219,7 +219,7 @@ async fn plugins_are_listed_with_what_was_refused() {
         "refused": [{"file": "plugins/x.wasm", "step": "component", "reason": "x.wasm is no component"}],
     });
     assert_eq!(bench.json("GET /v1/plugins", "", 200).await, expected);
-    let released = json!({"released": 1, "waiting": 2, "quarantine": true});
+    let released = json!({"released": 1, "waiting": 2});
     for body in ["{}", r#"{"digest":"cdcdcdcd"}"#] {
         assert_eq!(bench.json("POST /v1/plugins/things/release", body, 200).await, released);
     }
@@ -231,6 +231,8 @@ async fn plugins_are_listed_with_what_was_refused() {
     ] {
         bench.json(&format!("POST /v1/plugins/{path}/release"), body, status).await;
     }
+    assert_eq!(bench.json("POST /v1/plugins/things/readmit", "{}", 200).await, json!({"readmitted": 1}));
+    bench.json("POST /v1/plugins/others/readmit", "{}", 404).await;
 }
 
 #[tokio::test]

@@ -90,8 +90,15 @@ impl Control for Fake {
 
     async fn release_plugin(&self, name: &str, digest: Option<&str>) -> Result<ReleasedPlugin, ControlError> {
         match (name, digest) {
-            ("things", None | Some("cdcdcdcd")) => Ok(ReleasedPlugin { released: 1, waiting: 2, quarantine: true }),
+            ("things", None | Some("cdcdcdcd")) => Ok(ReleasedPlugin { released: 1, waiting: 2 }),
             _ => Err(ControlError::NotFound(format!("no command is open that needs an older version of {name}"))),
+        }
+    }
+
+    fn readmit_plugin(&self, name: &str) -> Result<usize, ControlError> {
+        match name {
+            "things" => Ok(1),
+            _ => Err(ControlError::NotFound(format!("no version of plugin {name} is in quarantine"))),
         }
     }
 

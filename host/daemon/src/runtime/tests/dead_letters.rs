@@ -1,7 +1,7 @@
 //! Messages that a plugin fails to read, and plugins that keep failing.
 
 use super::*;
-use crate::admin::{Control, ControlError, ReleasedPlugin};
+use crate::admin::{Control, ControlError};
 use crate::runtime::control::Controller;
 use crate::runtime::conversation::{Unanswered, answer_request};
 use crate::runtime::dead_letters::Letters;
@@ -130,9 +130,9 @@ fn dead_letters_outlive_a_kill() {
 }
 
 /// A dialect that traps again and again is not called: its messages are kept, its requests are not answered, its commands
-/// wait, until it is released.
+/// fail, until it is readmitted.
 #[tokio::test]
-async fn in_quarantine_messages_are_kept_commands_wait_and_a_release_ends_it() {
+async fn in_quarantine_messages_are_kept_commands_fail_and_an_operator_ends_it() {
     let bench = Bench::with(|config| {
         config.plugins.quarantine_faults = 2;
         config.plugins.quarantine_backoff_ms = 600_000;
@@ -150,14 +150,17 @@ async fn in_quarantine_messages_are_kept_commands_wait_and_a_release_ends_it() {
     assert!(quarantine.again_in_ms > 0 && quarantine.reason.contains("trapped"), "{quarantine:?}");
 
     bench.present("lamp");
-    bench.write(vec![submit("waits", "lamp")]).await.unwrap();
+    bench.write(vec![submit("first", "lamp"), submit("second", "lamp")]).await.unwrap();
+    for id in ["first", "second"] {
+        let ended = || async { bench.execution(id).await.filter(|one| one.state.is_final()) };
+        let failed = bench.until("the end", ended).await;
+        assert_eq!(failed.state, State::Failed, "nothing waits for a plugin that may never come back");
+        let reason = failed.reason.clone().unwrap();
+        assert!(reason.code == "$PLUGIN_QUARANTINED" && reason.text.contains(DIALECT), "{reason:?}");
+    }
     assert_eq!(bench.lamp_says("publish told 0").await, InboundVerdict::Accept);
     let letters = bench.letters().await;
-    assert_eq!(
-        letters.last().unwrap().reason.code,
-        "$PLUGIN_QUARANTINED",
-        "without a call, and not behind the command"
-    );
+    assert_eq!(letters.last().unwrap().reason.code, "$PLUGIN_QUARANTINED", "without a call");
     let request = Request {
         method: "POST".into(),
         path: "/scripted/x".into(),
@@ -169,15 +172,26 @@ async fn in_quarantine_messages_are_kept_commands_wait_and_a_release_ends_it() {
     let answered = answer_request(&bench.gateway, &bench.plugin, request, None).await;
     let Err(Unanswered::Fault(error)) = answered else { panic!("it was called") };
     assert!(matches!(error.fault, Fault::Quarantined { again_in_ms: 1.. }), "{error}");
-    assert_eq!(bench.execution("waits").await.unwrap().state, State::Queued);
 
-    let released = controller.release_plugin(DIALECT, None).await;
-    assert_eq!(released, Ok(ReleasedPlugin { quarantine: true, ..ReleasedPlugin::default() }));
-    let sent = || async { bench.execution("waits").await.filter(|execution| execution.sent_ms.is_some()) };
-    bench.until("the command goes on", sent).await;
+    assert_eq!(controller.readmit_plugin(DIALECT), Ok(1));
+    bench.sent("third").await;
     let done = bench.gateway.replay_dead_letters(&Letters::One(3)).await.unwrap();
     assert_eq!(done.replayed, 1);
     bench.left("told", 1).await;
-    let again = controller.release_plugin(DIALECT, None).await;
+    let again = controller.readmit_plugin(DIALECT);
     assert!(matches!(again, Err(ControlError::NotFound(_))), "{again:?}");
+}
+
+/// A quarantine that is over soon is waited for, because a command that waits is what ends it.
+#[tokio::test]
+async fn a_command_waits_for_a_quarantine_that_is_short() {
+    let bench = Bench::with(|config| {
+        config.plugins.quarantine_faults = 1;
+        config.plugins.quarantine_backoff_ms = 3_000;
+    })
+    .await;
+    bench.lamp_says("harm panic").await;
+    assert!(bench.plugin.quarantine().is_some());
+    bench.sent("waits").await;
+    assert_eq!(bench.plugin.quarantine(), None);
 }

@@ -167,7 +167,7 @@ async fn a_release_has_what_is_open_go_over_to_the_newest() {
     let newest = control.release_plugin(HANDLER, Some(&second[..12])).await;
     assert!(matches!(newest, Err(ControlError::Conflict(_))), "{newest:?}");
     let done = control.release_plugin(HANDLER, Some(&first[..12])).await;
-    assert_eq!(done, Ok(ReleasedPlugin { released: 1, ..ReleasedPlugin::default() }));
+    assert_eq!(done, Ok(ReleasedPlugin { released: 1, waiting: 0 }));
     assert_eq!(bench.older().iter().map(|(_, executions)| *executions).sum::<usize>(), 0);
     let lines = bench.gateway.engine.journal().history(&ExecutionId::new("old")).await.unwrap();
     assert_eq!(lines.last().unwrap().reason.as_ref().unwrap().code, "$PLUGIN_RELEASED");
