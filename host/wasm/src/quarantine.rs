@@ -92,7 +92,7 @@ impl Pass<'_> {
         let plugin = &quarantine.plugin;
         match error.map(CallError::blame) {
             None | Some(Blame::Refusal) => {
-                if quarantine.book().well(probes) {
+                if quarantine.book().well(Instant::now(), probes) {
                     quarantine.ended("a call came back in order");
                 }
             }
@@ -132,11 +132,48 @@ enum Entry {
     Shut(Duration),
 }
 
+/// A plugin that faults less often than once in so many calls costs those calls and is not put into quarantine: one device
+/// that says what its dialect trips over must not shut it for all others.
+const CALLS_PER_FAULT: u64 = 10;
+
 /// The faults of late, and the quarantine they led to. Time is an argument.
 struct Book {
     options: QuarantineOptions,
+    /// The last ones, as many as lead to a quarantine.
     faults: VecDeque<Instant>,
+    tally: Tally,
     shut: Option<Shut>,
+    /// When the last quarantine ended by itself, and how many there had been in a row.
+    recovered: Option<(Instant, u32)>,
+}
+
+/// How many calls came back, and how many of them in a fault: of this window and of the one before.
+#[derive(Default)]
+struct Tally {
+    since: Option<Instant>,
+    now: (u64, u64),
+    before: (u64, u64),
+}
+
+impl Tally {
+    fn count(&mut self, now: Instant, window: Duration, faulted: bool) {
+        let since = *self.since.get_or_insert(now);
+        let age = now.saturating_duration_since(since);
+        if age > window {
+            let stale = age > window * 2;
+            self.before = if stale { (0, 0) } else { self.now };
+            self.now = (0, 0);
+            self.since = Some(now);
+        }
+        self.now.0 += 1;
+        self.now.1 += u64::from(faulted);
+    }
+
+    /// Whether so many of the calls faulted that the plugin is broken, and not what it was asked.
+    fn is_broken(&self) -> bool {
+        let (calls, faults) = (self.now.0 + self.before.0, self.now.1 + self.before.1);
+        faults * CALLS_PER_FAULT >= calls
+    }
 }
 
 struct Shut {
@@ -150,7 +187,7 @@ struct Shut {
 
 impl Book {
     fn new(options: QuarantineOptions) -> Self {
-        Self { options, faults: VecDeque::new(), shut: None }
+        Self { options, faults: VecDeque::new(), tally: Tally::default(), shut: None, recovered: None }
     }
 
     fn enter(&mut self, now: Instant) -> Entry {
@@ -183,25 +220,48 @@ impl Book {
         if self.options.faults_max == 0 {
             return None;
         }
-        let window = Duration::from_millis(self.options.window_ms);
-        while self.faults.front().is_some_and(|at| now.saturating_duration_since(*at) > window) {
+        let window = self.window();
+        self.tally.count(now, window, true);
+        self.faults.push_back(now);
+        while self.faults.len() > self.options.faults_max as usize
+            || self.faults.front().is_some_and(|at| now.saturating_duration_since(*at) > window)
+        {
             self.faults.pop_front();
         }
-        self.faults.push_back(now);
-        (self.faults.len() >= self.options.faults_max as usize).then(|| self.shut_for(now, 1, reason))
+        if self.faults.len() < self.options.faults_max as usize || !self.tally.is_broken() {
+            return None;
+        }
+        // One call that came back in order ended the last quarantine, but did not mend the plugin.
+        let times = match self.recovered {
+            Some((at, times)) if now.saturating_duration_since(at) <= window * 2 => times.saturating_add(1),
+            _ => 1,
+        };
+        Some(self.shut_for(now, times, reason))
+    }
+
+    fn window(&self) -> Duration {
+        Duration::from_millis(self.options.window_ms)
     }
 
     fn shut_for(&mut self, now: Instant, times: u32, reason: &str) -> Duration {
         let doubled = self.options.backoff_ms.saturating_mul(1 << (times - 1).min(32));
         let pause = Duration::from_millis(doubled.min(self.options.backoff_max_ms));
         self.faults.clear();
+        self.tally = Tally::default();
         self.shut = Some(Shut { until: now + pause, times, reason: reason.to_owned(), probing: false });
         pause
     }
 
     /// A call came back in order. Tells whether that ends the quarantine.
-    fn well(&mut self, probes: bool) -> bool {
-        probes && self.readmit()
+    fn well(&mut self, now: Instant, probes: bool) -> bool {
+        self.tally.count(now, self.window(), false);
+        if !probes {
+            return false;
+        }
+        let times = self.shut.as_ref().map_or(0, |shut| shut.times);
+        let ended = self.readmit();
+        self.recovered = Some((now, times));
+        ended
     }
 
     /// A call ended without a word about the plugin.
@@ -213,6 +273,8 @@ impl Book {
 
     fn readmit(&mut self) -> bool {
         self.faults.clear();
+        self.tally = Tally::default();
+        self.recovered = None;
         self.shut.take().is_some()
     }
 }
@@ -259,9 +321,9 @@ mod tests {
         assert_eq!(book.enter(start + ms(100)), Entry::Shut(ms(0)), "the others wait for what comes of it");
         book.untold(true);
         assert_eq!(book.enter(start + ms(100)), Entry::Probe, "one that came to nothing makes room for the next");
-        assert!(!book.well(false), "calls that began before say nothing");
+        assert!(!book.well(start + ms(100), false), "calls that began before say nothing");
         assert_eq!(book.fault(start + ms(101), false, "late"), None);
-        assert!(book.well(true));
+        assert!(book.well(start + ms(101), true));
         assert_eq!((book.enter(start + ms(101)), book.state(start)), (Entry::Open, None));
         assert_eq!(book.fault(start + ms(102), false, "trap"), None, "earlier faults are forgotten");
     }
@@ -281,6 +343,43 @@ mod tests {
         assert!(book.readmit());
         assert!(!book.readmit());
         assert_eq!(book.enter(now), Entry::Open);
+    }
+
+    #[test]
+    fn a_quarantine_soon_after_the_last_one_lasts_longer() {
+        let start = Instant::now();
+        for (calm, pause) in [(100, 200), (1999, 200), (2001, 100)] {
+            let mut book = shut(start);
+            let ended = start + ms(100);
+            assert_eq!(book.enter(ended), Entry::Probe);
+            assert!(book.well(ended, true));
+            let then = ended + ms(calm);
+            assert_eq!([1, 2, 3].map(|_| book.fault(then, false, "trap")), [None, None, Some(ms(pause))], "{calm}");
+        }
+        let mut book = shut(start);
+        assert!(book.readmit());
+        assert_eq!(
+            [1, 2, 3].map(|_| book.fault(start, false, "trap")),
+            [None, None, Some(ms(100))],
+            "an operator's word"
+        );
+    }
+
+    #[test]
+    fn who_faults_seldom_is_not_shut() {
+        let start = Instant::now();
+        let mut book = Book::new(OPTIONS);
+        for number in 0..100 {
+            let now = start + ms(number * 50);
+            assert!(!book.well(now, false));
+            for _ in 0..9 {
+                book.well(now, false);
+            }
+            assert_eq!(book.fault(now, false, "trap"), None, "one of eleven: {number}");
+        }
+        let now = start + ms(5000);
+        let first = (0..20).find(|_| book.fault(now, false, "trap").is_some());
+        assert!(first.is_some_and(|faults| faults < 5), "{first:?}: one of ten is broken");
     }
 
     #[test]

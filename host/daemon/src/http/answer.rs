@@ -42,7 +42,8 @@ pub fn body_too_slow(limit: Duration, request_id: &str) -> HttpResponse {
 pub fn unanswered(why: &Unanswered, request_id: &str) -> HttpResponse {
     let (status, code, executions): (_, &str, &[ExecutionId]) = match why {
         Unanswered::Fault(fault) => (status_of(&fault.fault), fault.code(), &[]),
-        Unanswered::AnswerFault { fault, executions } => (status_of(&fault.fault), fault.code(), executions),
+        // The commands are accepted: who is told that the service is unavailable would send them again.
+        Unanswered::AnswerFault { fault, executions } => (StatusCode::INTERNAL_SERVER_ERROR, fault.code(), executions),
         Unanswered::Conflict(_) => (StatusCode::CONFLICT, "$CONFLICT", &[]),
         Unanswered::NotAllowed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "$PLUGIN_ERROR", &[]),
         Unanswered::TooMany { .. } => (StatusCode::SERVICE_UNAVAILABLE, "$LIMIT", &[]),

@@ -6,8 +6,16 @@ use dragoman_mqtt::ConnectAttempt;
 use dragoman_wasm::{Claim, Plugin, PluginWrite, Presented, Secret, Verdict};
 use std::sync::Arc;
 
+/// What a dialect makes of a client.
+enum Offered {
+    Taken(Grant),
+    NotMine,
+    /// It could not be asked, or failed: the client may be its own or not.
+    Failed,
+}
+
 impl Gateway {
-    /// The first dialect that knows the client decides.
+    /// The first dialect that knows the client decides. One that fails keeps nobody out but its own clients.
     pub(super) async fn admit(self: &Arc<Self>, attempt: &ConnectAttempt) -> Result<Grant, ConnectRefusal> {
         let catalog = self.catalog();
         let configured = self.config.mqtt.dialects_of(&attempt.session.listener);
@@ -15,20 +23,22 @@ impl Gateway {
             true => catalog.plugins.values().collect(),
             false => configured.iter().filter_map(|name| catalog.get(name)).collect(),
         };
+        let mut failed = false;
         for plugin in asked.into_iter().filter(|plugin| admits(plugin)) {
-            if let Some(grant) = self.offer(plugin, attempt).await? {
-                return Ok(grant);
+            match self.offer(plugin, attempt).await? {
+                Offered::Taken(grant) => return Ok(grant),
+                Offered::NotMine => {}
+                Offered::Failed => failed = true,
             }
+        }
+        if failed {
+            return Err(ConnectRefusal::Unavailable);
         }
         tracing::debug!(client_id = %attempt.session.client_id, "no dialect of the listener knows this client");
         Err(ConnectRefusal::NotAuthorized)
     }
 
-    async fn offer(
-        self: &Arc<Self>,
-        plugin: &Plugin,
-        attempt: &ConnectAttempt,
-    ) -> Result<Option<Grant>, ConnectRefusal> {
+    async fn offer(self: &Arc<Self>, plugin: &Plugin, attempt: &ConnectAttempt) -> Result<Offered, ConnectRefusal> {
         let presented = attempt.password.as_ref().map(|password| Presented {
             scheme: "mqtt".into(),
             account: attempt.session.username.clone(),
@@ -37,12 +47,15 @@ impl Gateway {
         let Ok(_place) = self.arrivals.acquire().await else { return Err(ConnectRefusal::Unavailable) };
         let call = self.call_context(presented);
         let done = plugin.authenticate(call, &attempt.session, attempt.keep_alive_s, attempt.clean).await;
-        let done = done.map_err(|fault| {
-            tracing::warn!(%fault, "a connection is refused because its dialect failed");
-            ConnectRefusal::Unavailable
-        })?;
+        let done = match done {
+            Ok(done) => done,
+            Err(fault) => {
+                tracing::warn!(%fault, "a dialect could not say whether a client is its own");
+                return Ok(Offered::Failed);
+            }
+        };
         let grant = match done.value {
-            Verdict::NotMine => return Ok(None),
+            Verdict::NotMine => return Ok(Offered::NotMine),
             Verdict::Refuse(refusal) => return Err(refusal),
             Verdict::Accept(grant) => grant,
         };
@@ -62,7 +75,7 @@ impl Gateway {
                 }
             }
         }
-        Ok(Some(grant))
+        Ok(Offered::Taken(grant))
     }
 
     /// A device that a dialect let in must still be registered for that dialect.

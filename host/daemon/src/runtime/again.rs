@@ -83,7 +83,8 @@ where
 
 /// Whether the same call may well succeed a little later.
 pub fn is_for_now(error: &CallError) -> bool {
-    matches!(error.fault, Fault::Busy(_) | Fault::Host(_))
+    // At the end of a quarantine one call is let through, and the others wait for what comes of it.
+    matches!(error.fault, Fault::Busy(_) | Fault::Host(_) | Fault::Quarantined { again_in_ms: 0 })
 }
 
 #[cfg(test)]
@@ -109,6 +110,8 @@ mod tests {
         };
         assert_eq!(tried(4, Fault::Busy("full".into())).await, (true, 4));
         assert_eq!(tried(4, Fault::Host("the store".into())).await, (true, 4));
+        assert_eq!(tried(4, Fault::Quarantined { again_in_ms: 0 }).await, (true, 4));
+        assert_eq!(tried(4, Fault::Quarantined { again_in_ms: 1 }).await, (false, 1));
         assert_eq!(tried(u32::MAX, Fault::Busy("full".into())).await, (false, WAITS_MAX + 1));
         assert_eq!(tried(4, Fault::Trapped("unreachable".into())).await, (false, 1));
     }

@@ -294,12 +294,9 @@ async fn go_on(
     let call = gateway.call_context(call.presented.clone());
     let mut repeats = 0;
     loop {
-        let word = |version: Arc<Plugin>| {
-            let call = call.clone();
-            async move { again::when_free(|| version.answered(call.clone(), context, answers)).await }
-        };
-        let (version, done) = gateway.worded(plugin, word).await.map_err(Unanswered::Fault)?;
-        match apply(gateway, &version, done.value, done.writes).await {
+        let answered = again::when_free(|| plugin.answered(call.clone(), context, answers)).await;
+        let done = answered.map_err(Unanswered::Fault)?;
+        match apply(gateway, plugin, done.value, done.writes).await {
             Err(Unanswered::Conflict(_)) if repeats < REPEATS_MAX => repeats += 1,
             begun => return begun,
         }

@@ -1,5 +1,6 @@
-//! A message of a client: to the dialect that claims its topic, in the order of its session. What a plugin failed to read
-//! becomes a dead letter.
+//! A message of a client: to the dialect that claims its topic, in the order of its session. What a device said and its
+//! plugin failed to read becomes a dead letter. An application is told instead: it can say it again, and what it commands must
+//! not be done hours later.
 
 use super::again::{self, Failed};
 use super::conversation::{self, Unanswered};
@@ -16,28 +17,16 @@ const IMPLEMENTATION_SPECIFIC: u8 = 0x83;
 /// MQTT 5 reason code: the topic belongs to another dialect, or to nobody.
 const NOT_AUTHORIZED: u8 = 0x87;
 
+/// Code of a call that was not made because of a quarantine.
+const QUARANTINED: &str = "$PLUGIN_QUARANTINED";
+
 /// Which side of its dialect reads a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+#[derive(Clone, Copy)]
+enum Side {
     /// An application speaks.
     Application,
     /// A device speaks.
     Device,
-}
-
-impl Side {
-    /// The function that reads it.
-    pub(super) fn export(self) -> &'static str {
-        match self {
-            Self::Application => "topics.handle-message",
-            Self::Device => "southbound.handle-message",
-        }
-    }
-
-    /// The other way round.
-    pub(super) fn of_export(export: &str) -> Self {
-        if export == Self::Application.export() { Self::Application } else { Self::Device }
-    }
 }
 
 /// What calls that must not overtake each other are about.
@@ -73,17 +62,20 @@ impl Gateway {
         }
         let (side, acknowledged) =
             (if by_application.is_some() { Side::Application } else { Side::Device }, message.qos > 0);
-        if plugin.is_shut() {
-            // It would wait behind commands that wait for the quarantine to end, and then be kept all the same.
-            return self.hear_nobody(side, &plugin, &session, &message).await;
-        }
         let turn = Turn::of(&session);
         let this = self.clone();
         // Nothing is waited for before the turn is taken: the broker hands a client's next message of QoS 0 over without
         // waiting for this one, and they keep their order by their turns.
         let heard = self.calls.run(turn, async move {
             this.engine.has_room().await.map_err(|_| IMPLEMENTATION_SPECIFIC)?;
-            match this.read_message(side, &plugin, &session, &message).await {
+            let read = match side {
+                Side::Application => {
+                    let heard = conversation::hear_message(&this, &plugin, &session, &message).await;
+                    heard.map(|()| Some(this.engine.horizon())).map_err(Unread::from)
+                }
+                Side::Device => this.read_message(&plugin, &session, &message, None).await,
+            };
+            match read {
                 Ok(seq) => Ok(seq),
                 Err(why) => this.unread(side, &plugin, &session, &message, why).map(Some),
             }
@@ -113,55 +105,27 @@ impl Gateway {
         InboundVerdict::Refuse(NOT_AUTHORIZED)
     }
 
-    /// A message for a plugin that is not called: kept, so that it can be read when that is over.
-    async fn hear_nobody(
-        &self,
-        side: Side,
-        plugin: &Arc<Plugin>,
-        session: &Session,
-        message: &Message,
-    ) -> InboundVerdict {
-        let why = Unread::Failed(Reason::new("$PLUGIN_QUARANTINED", "its plugin kept failing and is in quarantine"));
-        let kept = match self.engine.has_room().await {
-            Ok(()) => self.unread(side, plugin, session, message, why),
-            Err(_) => Err(IMPLEMENTATION_SPECIFIC),
-        };
-        match kept {
-            Ok(seq) if self.engine.committed(seq).await.is_ok() => InboundVerdict::Accept,
-            Ok(_) => InboundVerdict::Refuse(IMPLEMENTATION_SPECIFIC),
-            Err(code) => InboundVerdict::Refuse(code),
-        }
-    }
-
-    /// Lets a plugin read a message and applies what it says, in the turn of the session. What covers that; none: nothing
-    /// was written.
+    /// Lets a plugin read what a device said and applies what it says, in the turn of the device. A dead letter that is read
+    /// is taken out with that. What covers it; none: nothing was written.
     pub(super) async fn read_message(
         self: &Arc<Self>,
-        side: Side,
         plugin: &Arc<Plugin>,
         session: &Session,
         message: &Message,
+        letter: Option<u64>,
     ) -> Result<Option<Seq>, Unread> {
-        match side {
-            Side::Application => {
-                conversation::hear_message(self, plugin, session, message).await?;
-                Ok(Some(self.engine.horizon()))
-            }
-            Side::Device => {
-                let plugin = &self.reader_of(plugin, session, message).await;
-                let call = self.call_context(None);
-                // Nothing is wrong with the message where the plugin cannot be called: a 3.1.1 device has no way to hear of
-                // a refusal, and would take its answer for told.
-                let read = || plugin.southbound_message(call.clone(), session, message);
-                let about = || About { reporter: session.device.as_ref(), ..About::default() };
-                let called = again::call_and_apply(self, plugin, read, about).await?;
-                Ok(called.wrote.then_some(called.applied.seq))
-            }
-        }
+        let plugin = &self.reader_of(plugin, session, message).await;
+        let call = self.call_context(None);
+        // Nothing is wrong with the message where the plugin cannot be called: a 3.1.1 device has no way to hear of a
+        // refusal, and would take its answer for told.
+        let read = || plugin.southbound_message(call.clone(), session, message);
+        let about = || About { reporter: session.device.as_ref(), letter, ..About::default() };
+        let called = again::call_and_apply(self, plugin, read, about).await?;
+        Ok((called.wrote || letter.is_some()).then_some(called.applied.seq))
     }
 
-    /// A message that led to nothing: kept where its plugin failed, so that it is acknowledged to its sender all the same.
-    /// What covers that, or the reason code for the sender.
+    /// A message that led to nothing: kept where its plugin failed a device, so that it is acknowledged all the same. What
+    /// covers that, or the reason code for the sender.
     fn unread(
         &self,
         side: Side,
@@ -172,18 +136,23 @@ impl Gateway {
     ) -> Result<Seq, u8> {
         let (dialect, topic) = (plugin.name(), &message.topic);
         metrics::counter!("dragoman_device_messages_failed_total", "dialect" => dialect.to_string()).increment(1);
-        match why {
-            Unread::Refused(reason) => {
+        match (side, why) {
+            (Side::Device, Unread::Failed(reason)) => {
+                let (in_quarantine, why) = (reason.code == QUARANTINED, reason.text.clone());
+                // A journal that died has told everybody who must know.
+                let kept = self.bury(plugin, session, message, reason);
+                let seq = kept.ok().flatten().ok_or(IMPLEMENTATION_SPECIFIC)?;
+                if in_quarantine {
+                    // The quarantine was told when it began.
+                    tracing::debug!(%dialect, %topic, %why, "a device's message is kept as a dead letter");
+                } else {
+                    tracing::warn!(%dialect, %topic, %why, "a device's message could not be read and is kept as a dead letter");
+                }
+                Ok(seq)
+            }
+            (_, Unread::Failed(reason) | Unread::Refused(reason)) => {
                 tracing::warn!(%dialect, %topic, why = %reason.text, "a client's message could not be read");
                 Err(IMPLEMENTATION_SPECIFIC)
-            }
-            Unread::Failed(reason) => {
-                let why = reason.text.clone();
-                // A journal that died has told everybody who must know.
-                let kept = self.bury(side, plugin, session, message, reason);
-                let seq = kept.ok().flatten().ok_or(IMPLEMENTATION_SPECIFIC)?;
-                tracing::warn!(%dialect, %topic, %why, "a client's message could not be read and is kept as a dead letter");
-                Ok(seq)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! An answer that a plugin failed to word, tried once more by the version that served before it.
 //!
-//! What became of the commands stands already, so nothing is at risk but the words. The version before may not understand
+//! What became of the commands stands already, so nothing is at risk but the words. An answer of a device's handler is no such
+//! answer: what a dialect makes of it may be more commands, which only the newest version submits. The version before may not understand
 //! what the newer one kept for itself; then, and where no such version is loaded any more, the host answers.
 
 use super::gateway::Gateway;

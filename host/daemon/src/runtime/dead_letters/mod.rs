@@ -1,8 +1,8 @@
-//! Messages of clients that their plugin failed to read: kept, shown, replayed, dropped.
+//! Messages of devices that their plugin failed to read: kept, shown, replayed, dropped.
 //!
 //! Such a message is acknowledged to its sender once it is committed here, so that nobody sends for ever what nobody can
-//! read. The list is durable and bounded, by number and by size; the oldest give way. The rows are in the store, and here
-//! is only which there are.
+//! read. The list is durable and bounded, by number and by size; past that some give way. The rows are in the store, and
+//! here is only which there are.
 
 mod index;
 mod replay;
@@ -11,13 +11,14 @@ pub use replay::Replayed;
 
 use super::engine::{Step, Stopped};
 use super::gateway::Gateway;
-use super::inbound::Side;
 use dragoman_core::{Attributes, Message, Reason, Session};
 use dragoman_store::{DeadLetterRow, Journal, Seq, StoreError, Write};
 use dragoman_wasm::Plugin;
 use index::{Added, Index};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The function that reads what devices say.
+const READER: &str = "southbound.handle-message";
 /// Rows read from the store at once. Each may be as large as a packet.
 const READ_MAX: u32 = 64;
 /// Steps of one turn.
@@ -76,7 +77,7 @@ impl DeadLetters {
             after = last.seq;
             let mut index = self.lock();
             for row in rows {
-                index.restore(row.seq, row.plugin.clone(), bytes(&row.message));
+                index.restore(row.seq, row.plugin.clone(), bytes(&row.message), row.tries);
             }
         }
         self.measure(&self.lock());
@@ -98,7 +99,6 @@ impl Gateway {
     /// or none are kept.
     pub(super) fn bury(
         &self,
-        side: Side,
         plugin: &Plugin,
         session: &Session,
         message: &Message,
@@ -115,7 +115,7 @@ impl Gateway {
             seq,
             plugin: plugin.name().clone(),
             digest: plugin.digest().to_owned(),
-            export: side.export().to_owned(),
+            export: READER.to_owned(),
             at_ms: self.engine.now_ms(),
             tries: 1,
             reason: shortened(reason),

@@ -1,18 +1,20 @@
 //! Dead letters that are read once more, as if they came now.
 //!
-//! The newest version of the plugin reads them, in the order of the calls about their session or device. A letter that was
-//! read is taken out right behind what it led to; a kill in between leaves it, so a message may be read twice.
+//! The newest version of the plugin reads them, in the order of the calls about their device. A letter that was read is taken
+//! out together with what it led to.
 
-use super::{DeadLetterError, Letters, READ_MAX, tried};
+use super::{DeadLetterError, Letters, tried};
 use crate::runtime::engine::Step;
 use crate::runtime::gateway::Gateway;
-use crate::runtime::inbound::{Side, Turn, Unread};
+use crate::runtime::inbound::{Turn, Unread};
 use dragoman_core::{Reason, Session};
 use dragoman_store::{DeadLetterRow, Write};
 use std::sync::Arc;
 
 /// Letters of one request.
 const REPLAYS_MAX: usize = 1_000;
+/// Failures after which a request ends, so that old letters do not put a plugin into quarantine that is well.
+const FAILURES_MAX: usize = 5;
 /// Failures that are told one by one.
 const TOLD_MAX: usize = 100;
 
@@ -38,8 +40,8 @@ enum Came {
 }
 
 impl Gateway {
-    /// Has the newest version of their plugin read dead letters, in order, so many at most. Stops where the plugin is in
-    /// quarantine.
+    /// Has the newest version of their plugin read dead letters, those that were tried least first, [`REPLAYS_MAX`] at most.
+    /// Stops after [`FAILURES_MAX`] that fail again, and where the plugin is in quarantine.
     ///
     /// # Errors
     /// See [`DeadLetterError`]. What was read until then is read.
@@ -65,20 +67,20 @@ impl Gateway {
 
     async fn replay_all(self: &Arc<Self>, plugin: &str, done: &mut Replayed) -> Result<(), DeadLetterError> {
         // What comes in meanwhile is for the next time.
-        let Some(last) = self.dead_letters.lock().of(plugin).pop() else { return Ok(()) };
-        let mut after = 0;
-        loop {
-            let rows = self.dead_letters(Some(plugin), after, READ_MAX).await?;
-            let Some(end) = rows.last() else { return Ok(()) };
-            after = end.seq;
-            for row in rows {
-                let quarantined = self.plugin(plugin).is_some_and(|plugin| plugin.is_shut());
-                if row.seq > last || done.replayed + done.failed >= REPLAYS_MAX || quarantined {
-                    return Ok(());
-                }
-                self.replay(row, done).await?;
+        let seqs = self.dead_letters.lock().least_tried_of(plugin);
+        for seq in seqs.into_iter().take(REPLAYS_MAX) {
+            let quarantined = self.plugin(plugin).is_some_and(|plugin| plugin.is_shut());
+            if done.failed >= FAILURES_MAX || quarantined {
+                return Ok(());
+            }
+            match self.dead_letter(seq).await {
+                Ok(row) => self.replay(row, done).await?,
+                // It gave way, or somebody was faster.
+                Err(DeadLetterError::Unknown(_)) => {}
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     async fn replay(self: &Arc<Self>, row: DeadLetterRow, done: &mut Replayed) -> Result<(), DeadLetterError> {
@@ -107,19 +109,22 @@ impl Gateway {
         self.engine.has_room().await?;
         let name = &row.plugin;
         let plugin = self.plugin(name).ok_or_else(|| DeadLetterError::NotLoaded(name.to_string()))?;
-        let side = Side::of_export(&row.export);
-        let reason = match self.read_message(side, &plugin, session, &row.message).await {
+        let reason = match self.read_message(&plugin, session, &row.message, Some(row.seq)).await {
             Ok(_) => {
-                self.forget_letters(&[row.seq])?;
+                let mut index = self.dead_letters.lock();
+                index.remove(row.seq);
+                self.dead_letters.measure(&index);
+                drop(index);
                 metrics::counter!("dragoman_dead_letters_replayed_total", "plugin" => name.to_string()).increment(1);
                 return Ok(Came::Read);
             }
             Err(Unread::Failed(reason) | Unread::Refused(reason)) => reason,
         };
-        let index = self.dead_letters.lock();
+        let mut index = self.dead_letters.lock();
         // It may have given way meanwhile, and must not come back.
         if index.has(row.seq) {
             let row = tried(row, &plugin, reason.clone());
+            index.tried(row.seq, row.tries);
             self.engine.turn(vec![Step::Write(Write::DeadLetterPut(Box::new(row)))], None)?;
         }
         Ok(Came::Failed(reason))

@@ -44,13 +44,14 @@ async fn a_message_that_a_plugin_fails_to_read_is_kept_and_read_by_the_next_vers
     let bench = Bench::new().await;
     let message = said("scripted/lamp/up", TRAPS_FIRST);
     assert_eq!(bench.lamp_says(TRAPS_FIRST).await, InboundVerdict::Accept, "its sender must not send it for ever");
+    assert_eq!(bench.lamp_says(TRAPS_FIRST).await, InboundVerdict::Accept);
     let application = client("", DIALECT, None);
     let heard = bench.gateway.hear(application, said("apps/scripted/x", TRAPS_FIRST)).await;
-    assert_eq!(heard, InboundVerdict::Accept);
+    assert_eq!(heard, InboundVerdict::Refuse(0x83), "an application can say it again");
     let letters = bench.letters().await;
     let shown: Vec<_> = letters.iter().map(|row| (row.seq, &*row.export, &*row.reason.code, row.tries)).collect();
     let code = "$PLUGIN_TRAP";
-    assert_eq!(shown, [(1, "southbound.handle-message", code, 1), (2, "topics.handle-message", code, 1)]);
+    assert_eq!(shown, [(1, "southbound.handle-message", code, 1), (2, "southbound.handle-message", code, 1)]);
     let first = &letters[0];
     assert_eq!((&*first.plugin, &*first.digest), (DIALECT, bench.plugin.digest()));
     assert_eq!((&first.message, first.session.device.as_ref()), (&message, Some(&device("lamp"))));

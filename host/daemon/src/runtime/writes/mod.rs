@@ -35,6 +35,8 @@ pub struct About<'a> {
     pub planned: Option<PlannedAttempt>,
     /// Up to where the plugin has been told of transitions, once this is applied.
     pub cursor: Option<u64>,
+    /// The dead letter that the plugin read, which is none any more once this is applied.
+    pub letter: Option<u64>,
 }
 
 /// An attempt that the plugins planned.
@@ -125,6 +127,9 @@ impl<'a> Transaction<'a> {
         }
         if let Some(position) = about.cursor {
             steps.push(Step::Write(Write::Cursor { dialect: plugin.name().clone(), position }));
+        }
+        if let Some(letter) = about.letter {
+            steps.push(Step::Write(Write::DeadLetterRemove(letter)));
         }
         Self {
             gateway,
