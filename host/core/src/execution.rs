@@ -302,7 +302,8 @@ impl Execution {
     /// release.
     pub fn pinned(&self) -> Option<&str> {
         let handler = self.handler.as_deref()?;
-        self.needs().filter(|(name, _)| *name == handler).last().map(|(_, digest)| digest)
+        // A component may also be the dialect of the execution, whose newest version dispatches.
+        self.needs().find(|(name, _)| *name == handler).map(|(_, digest)| digest)
     }
 
     /// The versions of plugins, name and digest, that an answer to it may need: the one of its handler, and those of the

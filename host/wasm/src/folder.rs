@@ -1,10 +1,11 @@
 //! The folder of plugins, watched: the catalogue follows what stands in it.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, RefusedFile};
 use crate::files::SETTLE;
 use crate::in_flight::InFlight;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
+use crate::refusal::LoadStep;
 use crate::runtime::Runtime;
 use crate::scan::{Folder, Look};
 use crate::telemetry;
@@ -69,6 +70,13 @@ impl Asked {
 
     pub(crate) fn needing(&self, plugin: &Plugin) -> usize {
         self.in_flight().map_or(0, |asked| asked.needing(plugin.name(), plugin.digest()))
+    }
+
+    pub(crate) async fn committed(&self) -> bool {
+        match self.in_flight() {
+            Some(asked) => asked.committed().await,
+            None => true,
+        }
     }
 
     pub(crate) async fn check(&self, next: &Arc<Plugin>) -> Result<(), String> {
@@ -238,7 +246,13 @@ fn tell(before: &Catalog, look: &Look) {
     for name in before.plugins.keys().filter(|name| !plugins.contains_key(*name)) {
         tracing::info!(plugin = %name, "plugin {name} is gone");
     }
-    for file in refused.iter().filter(|file| !before.refused.contains(file)) {
+    // What of the open commands cannot be read changes as they end, and is no news.
+    let same = |one: &RefusedFile, other: &RefusedFile| {
+        one.file == other.file
+            && one.step == other.step
+            && (one.step == LoadStep::Contexts || one.reason == other.reason)
+    };
+    for file in refused.iter().filter(|file| !before.refused.iter().any(|known| same(file, known))) {
         telemetry::refused(file.step);
         tracing::error!(file = %file.file.display(), step = file.step.word(), "plugin refused: {}", file.reason);
     }

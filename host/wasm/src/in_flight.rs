@@ -11,6 +11,10 @@ pub trait InFlight: Send + Sync + 'static {
     /// holds is unloaded when it is not the newest.
     fn needing(&self, plugin: &str, digest: &str) -> usize;
 
+    /// Waits until what [`InFlight::needing`] told is on the disk, so that a version that nobody needs there may go for
+    /// good. False: it may never be.
+    async fn committed(&self) -> bool;
+
     /// Whether a new version can go on with what the one that it replaces left open. Asked before it serves; nothing that
     /// is asked of it may have an effect.
     ///

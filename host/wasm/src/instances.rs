@@ -5,7 +5,7 @@ use crate::options::PoolOptions;
 use crate::runtime::{Runtime, Shared};
 use crate::state::{Call, State};
 use crate::unit::Unit;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -33,6 +33,7 @@ pub(crate) struct Pool {
     options: PoolOptions,
     turns: Arc<Semaphore>,
     idle: Mutex<Vec<Live>>,
+    retired: AtomicBool,
 }
 
 /// A turn to use an instance, and where the instance goes afterwards.
@@ -43,10 +44,18 @@ pub(crate) struct Lease {
 }
 
 impl Instances {
+    /// Keeps no instance from now on: a version that was replaced is called seldom, and its slots are for the newest.
+    pub(crate) fn retire(&self) {
+        if let Self::Pooled(pool) = self {
+            pool.retired.store(true, Ordering::Relaxed);
+            pool.idle().clear();
+        }
+    }
+
     pub(crate) fn new(options: Option<PoolOptions>) -> Self {
         options.map_or(Self::Fresh, |options| {
             let turns = Arc::new(Semaphore::new(options.instances_max.max(1) as usize));
-            Self::Pooled(Arc::new(Pool { options, turns, idle: Mutex::default() }))
+            Self::Pooled(Arc::new(Pool { options, turns, idle: Mutex::default(), retired: AtomicBool::new(false) }))
         })
     }
 
@@ -69,9 +78,10 @@ impl Instances {
             live
         } else {
             // Where other plugins keep all there is to keep, the call still gets a slot, only not for long.
-            match Arc::clone(&runtime.0.kept).try_acquire_owned() {
-                Ok(slot) => instantiate(runtime, unit, call(), slot, true).await?,
-                Err(_) => {
+            let kept = (!pool.is_retired()).then(|| Arc::clone(&runtime.0.kept).try_acquire_owned().ok()).flatten();
+            match kept {
+                Some(slot) => instantiate(runtime, unit, call(), slot, true).await?,
+                None => {
                     let slot = wait(&runtime.0, &runtime.0.fresh).await?;
                     instantiate(runtime, unit, call(), slot, false).await?
                 }
@@ -82,6 +92,10 @@ impl Instances {
 }
 
 impl Pool {
+    fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Live>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,7 +111,11 @@ impl Lease {
         let small = state.memory.used_bytes() <= pool.options.bytes_max;
         // Submissions that a call leaves behind would add up over the calls.
         if live.keepable && small && live.calls < pool.options.calls_max && state.drafts == 0 {
-            pool.idle().push(live);
+            // Looked at under the lock, so that none is left behind when the pool is emptied.
+            let mut idle = pool.idle();
+            if !pool.is_retired() {
+                idle.push(live);
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ impl Older {
 
     pub(crate) fn add(&mut self, plugin: Arc<Plugin>) {
         self.remove(&plugin);
+        plugin.instances.retire();
         self.0.push(plugin);
     }
 

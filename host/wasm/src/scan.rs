@@ -181,14 +181,21 @@ impl Folder {
         }
         seen.digest.clone_from(&digest);
         (seen.held_back, seen.contested) = (None, false);
+        if let Some(serving) = seen.serving.clone().filter(|serving| serving.digest() == digest) {
+            // What serves was put back over contents that were refused.
+            seen.newest = Some(Ok(serving));
+            return false;
+        }
         let loaded = match load(&self.runtime, file, &wasm, digest.clone(), &self.options).await {
             Ok(plugin) => self.keep(file, digest, wasm).await.map(|()| Arc::new(plugin)),
             Err(refusal) => Err(refusal),
         };
         let again = loaded.as_ref().is_err_and(|refusal| refusal.for_now);
+        // What the machine had no room for is tried at every regular look; nobody has to touch the file for that.
+        let later = loaded.as_ref().is_err_and(|refusal| refusal.step == LoadStep::Keep);
         if let Some(seen) = self.files.get_mut(file) {
             seen.newest = Some(loaded);
-            if again {
+            if again || later {
                 (seen.stamp, seen.digest) = (None, String::new());
             }
         }
@@ -204,7 +211,7 @@ impl Folder {
             let shown = shown(file);
             let reason = format!(
                 "{shown} cannot serve, because no copy of it can be kept in {folder} for the commands that it begins: \
-                 {error}; make room there, let the gateway's user write there, and copy the file again"
+                 {error}; make room there or let the gateway's user write there; it is tried again every few seconds"
             );
             Refusal::new(LoadStep::Keep, reason)
         };
@@ -229,7 +236,7 @@ impl Folder {
                 }
                 continue;
             }
-            self.serve(&file, newest);
+            self.serve(&file, &newest);
         }
     }
 
@@ -252,16 +259,16 @@ impl Folder {
     }
 
     /// From now on that version serves for its file, also where it served for one that is gone.
-    fn serve(&mut self, file: &Path, newest: Arc<Plugin>) {
+    fn serve(&mut self, file: &Path, newest: &Arc<Plugin>) {
         let others = self.files.iter_mut().filter(|(other, _)| other.as_path() != file);
         for (_, other) in others {
             self.older.extend(other.serving.take_if(|serving| serving.name() == newest.name()));
         }
-        self.older.remove(&newest);
         if let Some(seen) = self.files.get_mut(file) {
             seen.held_back = None;
-            self.older.extend(seen.serving.replace(newest));
+            self.older.extend(seen.serving.replace(Arc::clone(newest)));
         }
+        self.older.remove(newest);
     }
 
     /// Why a plugin cannot serve beside those of the other files.
@@ -286,6 +293,10 @@ impl Folder {
             newest.into_iter().chain(&seen.serving)
         });
         let needed: BTreeSet<_> = newest.chain(self.older.all()).map(|plugin| plugin.digest().to_owned()).collect();
+        // After a kill the record must not name a version that is gone.
+        if !self.asked.committed().await {
+            return;
+        }
         let folder = dir.display().to_string();
         let done = tokio::task::spawn_blocking(move || kept::forget_others(&dir, &needed)).await;
         if let Ok(Err(error)) = done {

@@ -111,11 +111,13 @@ struct Plan {
     planned: Planned,
     messages: Vec<Outgoing>,
     dialect: Option<(Arc<Plugin>, Vec<PluginWrite>)>,
+    /// Held until the record says that the execution needs it, so that it is not unloaded before.
+    handler: Option<Arc<Plugin>>,
 }
 
 /// The plan and the writes of its call are applied in one turn.
 async fn apply(gateway: &Arc<Gateway>, id: &ExecutionId, attempt: u32, plan: Plan) -> Result<(), WriteError> {
-    let Plan { planned, messages, dialect } = plan;
+    let Plan { planned, messages, dialect, handler: _held } = plan;
     match dialect {
         Some((dialect, writes)) if !writes.is_empty() => {
             let planned = Some(PlannedAttempt { id: id.clone(), attempt, plan: planned, messages });
@@ -140,7 +142,7 @@ async fn try_plan(
     attempt: u32,
     reply: Option<&Reply>,
 ) -> Result<Plan, NoPlan> {
-    let mut digests: Attributes = Vec::new();
+    let (mut digests, mut handler): (Attributes, _) = (Vec::new(), None);
     // Frames that stand already were planned for this step before, and came to nothing: they go out once more.
     let repeats = reply.is_none() && !execution.frames.is_empty();
     let step = match &execution.handler {
@@ -150,10 +152,11 @@ async fn try_plan(
             reply_within_ms: None,
         }),
         Some(name) => {
-            let handler = gateway.handler_for(execution, name).ok_or_else(|| not_loaded(name, "$NO_HANDLER"))?;
-            digests.push((handler.name().to_string(), handler.digest().to_owned()));
+            let version = gateway.handler_for(execution, name).ok_or_else(|| not_loaded(name, "$NO_HANDLER"))?;
+            let version = handler.insert(version);
+            digests.push((version.name().to_string(), version.digest().to_owned()));
             let device = device_as_seen_by(gateway, execution, name).await?;
-            handler_step(calls.handler.clone(), &handler, &device, execution, reply).await?
+            handler_step(calls.handler.clone(), version, &device, execution, reply).await?
         }
         None => HandlerStep::Send(HandlerPlan {
             frames: vec![execution.intent.clone()],
@@ -163,7 +166,8 @@ async fn try_plan(
     };
     let plan = match step {
         HandlerStep::Finish(outcome) => {
-            return Ok(Plan { planned: Planned::Done { outcome, digests }, messages: Vec::new(), dialect: None });
+            let planned = Planned::Done { outcome, digests };
+            return Ok(Plan { planned, messages: Vec::new(), dialect: None, handler });
         }
         HandlerStep::Send(plan) => plan,
     };
@@ -196,7 +200,7 @@ async fn try_plan(
         }
         Dispatched::Unsupported(reason) => (Planned::Unsupported(reason), Vec::new()),
     };
-    Ok(Plan { planned, messages, dialect: Some((dialect, done.writes)) })
+    Ok(Plan { planned, messages, dialect: Some((dialect, done.writes)), handler })
 }
 
 async fn handler_step(

@@ -66,15 +66,18 @@ impl Gateway {
         message: &Message,
     ) -> Arc<Plugin> {
         let catalog = self.catalog();
-        let is_elder = |plugin: &&Arc<Plugin>| {
-            plugin.digest() != newest.digest() && self.needing(plugin.name(), plugin.digest()) > 0
-        };
+        let is_elder = |plugin: &&Arc<Plugin>| plugin.digest() != newest.digest() && self.is_needed_of(plugin, session);
         let elders: Vec<_> = catalog.older_of(newest.name()).filter(is_elder).cloned().collect();
-        if elders.is_empty() || self.matches(newest, session, message).await {
+        if elders.is_empty() {
             return newest.clone();
         }
-        for elder in elders {
-            if self.matches(&elder, session, message).await {
+        // Whatever else the newest says is its own to say; an older version reads what it surely can.
+        let unmatched = match self.matches(newest, session, message).await {
+            Ok(matches) => !matches,
+            Err(error) => leaves_unmatched(&error),
+        };
+        for elder in elders.into_iter().filter(|_| unmatched) {
+            if self.matches(&elder, session, message).await.unwrap_or(false) {
                 metrics::counter!("dragoman_device_messages_by_older_version_total", "dialect" => newest.name().to_string())
                     .increment(1);
                 return elder;
@@ -84,12 +87,29 @@ impl Gateway {
     }
 
     /// Whether a version finds an open command in a message. What it wrote is dropped.
-    async fn matches(self: &Arc<Self>, plugin: &Plugin, session: &Session, message: &Message) -> bool {
+    async fn matches(
+        self: &Arc<Self>,
+        plugin: &Plugin,
+        session: &Session,
+        message: &Message,
+    ) -> Result<bool, CallError> {
         let call = self.call_context(None);
-        match again::when_free(|| plugin.southbound_message(call.clone(), session, message)).await {
-            Ok(done) => done.writes.iter().any(|write| self.is_about_open(write)),
-            Err(error) => !leaves_unmatched(&error),
-        }
+        let done = again::when_free(|| plugin.southbound_message(call.clone(), session, message)).await?;
+        Ok(done.writes.iter().any(|write| self.is_about_open(write)))
+    }
+
+    /// Whether an open command that a session may speak of needs a version: of its device or of one behind that, which it
+    /// holds; of any where its device is not known.
+    fn is_needed_of(&self, plugin: &Plugin, session: &Session) -> bool {
+        let (name, digest) = (plugin.name(), plugin.digest());
+        self.engine.look(|machine| match &session.device {
+            _ if machine.needing(name, digest) == 0 => false,
+            None => true,
+            Some(device) => {
+                let needs = |execution: &Execution| execution.needs().any(|needed| needed == (&**name, digest));
+                machine.open_executions().any(|open| (open.device == *device || open.holder == *device) && needs(open))
+            }
+        })
     }
 
     fn is_about_open(&self, write: &PluginWrite) -> bool {
@@ -115,7 +135,8 @@ impl Gateway {
             let (this, reason) = (self.clone(), reason.clone());
             let step = release_step(&id, plugin, digest, reason);
             let turn = self.calls.run(Turn::Device(device), async move {
-                this.engine.turn(vec![step], None).is_ok_and(|turn| turn.answers.first() == Some(&Answer::Taken))
+                this.engine.has_room().await.is_ok()
+                    && this.engine.turn(vec![step], None).is_ok_and(|turn| turn.answers.first() == Some(&Answer::Taken))
             });
             async move { tokio::time::timeout(TURN_WITHIN, turn).await }
         });
@@ -135,6 +156,10 @@ impl Gateway {
 impl InFlight for Gateway {
     fn needing(&self, plugin: &str, digest: &str) -> usize {
         self.engine.look(|machine| machine.needing(plugin, digest))
+    }
+
+    async fn committed(&self) -> bool {
+        self.engine.committed(self.engine.horizon()).await.is_ok()
     }
 
     async fn check(&self, next: &Arc<Plugin>) -> Result<(), String> {

@@ -37,7 +37,8 @@ async fn a_plugin_that_keeps_failing_is_not_called_until_it_is_readmitted() {
 #[tokio::test]
 async fn one_call_decides_when_its_time_is_over() {
     let world = strict(50).await;
-    (traps(&world).await, traps(&world).await);
+    traps(&world).await;
+    traps(&world).await;
     let probe = async |script: &str| loop {
         match world.request(script).await {
             Err(error) if matches!(error.fault, Fault::Quarantined { .. }) => {
@@ -57,7 +58,8 @@ async fn one_call_decides_when_its_time_is_over() {
 #[tokio::test]
 async fn a_probe_that_is_dropped_leaves_room_for_the_next() {
     let world = strict(1).await;
-    (traps(&world).await, traps(&world).await);
+    traps(&world).await;
+    traps(&world).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     let (plugin, call) = (world.plugin.clone(), world.call());
     let request = crate::world::request("get parked\nharm calls");

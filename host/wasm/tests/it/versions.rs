@@ -8,7 +8,7 @@ use dragoman_wasm::{
 };
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,18 @@ struct Open {
     /// What a new version cannot read.
     unread: Mutex<Option<String>>,
     checks: AtomicUsize,
+    /// Whether the disk that has the commands is gone.
+    disk_is_gone: AtomicBool,
 }
 
 #[async_trait]
 impl InFlight for Open {
     fn needing(&self, _plugin: &str, digest: &str) -> usize {
         usize::from(self.needed.lock().unwrap().as_deref() == Some(digest))
+    }
+
+    async fn committed(&self) -> bool {
+        !self.disk_is_gone.load(Ordering::Relaxed)
     }
 
     async fn check(&self, _next: &Arc<Plugin>) -> Result<(), String> {
@@ -171,6 +177,19 @@ async fn a_half_written_file_is_refused_and_taken_once_it_is_whole() {
 }
 
 #[tokio::test]
+async fn what_serves_is_put_back_over_a_broken_file_and_is_no_other_version() {
+    let world = world(patient(), PluginOptions::default()).await;
+    let open = Open::attached_to(&world.folder);
+    open.need(Some(world.plugin.digest()));
+    let catalog = put(&world.folder, &world.path("scripted.wasm"), b"hello").await;
+    assert_eq!(catalog.refused.len(), 1);
+    let catalog = put(&world.folder, &world.path("scripted.wasm"), &scripted()).await;
+    assert_eq!((catalog.refused.len(), older(&catalog)), (0, Vec::new()));
+    assert!(Arc::ptr_eq(catalog.get("scripted").unwrap(), &world.plugin));
+    assert_eq!(open.checks.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
 async fn a_version_that_cannot_go_on_with_what_is_open_does_not_serve() {
     let world = world(patient(), PluginOptions::default()).await;
     let open = Open::attached_to(&world.folder);
@@ -243,12 +262,16 @@ async fn versions_that_are_needed_are_there_again_after_a_start_and_others_are_f
     let folder = keeping(dir.path()).await;
     let open = Open::attached_to(&folder);
     open.need(Some(&first));
+    open.disk_is_gone.store(true, Ordering::Relaxed);
     let third = folder.catalog().get("scripted").unwrap().digest().to_owned();
     let needed = |digest: &str| ("scripted".to_owned(), digest.to_owned());
     let lost = folder.recall(vec![needed(&first), needed(&third)]).await;
     assert_eq!(lost, []);
     let catalog = folder.catalog();
     assert_eq!((older(&catalog), catalog.get("scripted").unwrap().digest()), (vec![&*first], &*third));
+    assert_eq!(copies(dir.path()).len(), 3, "that nobody needs {second} is not on the disk");
+    open.disk_is_gone.store(false, Ordering::Relaxed);
+    folder.rescan().await;
     let mut expected = vec![format!("{first}.wasm"), format!("{third}.wasm")];
     expected.sort();
     assert_eq!(copies(dir.path()), expected, "nobody needs {second}");

@@ -202,6 +202,9 @@ async fn a_message_that_the_newest_dialect_leaves_unmatched_is_read_by_one_with_
     assert_eq!(bench.execution("e1").await.unwrap().last_note.as_deref(), Some("1"));
     let journal = bench.gateway.engine.journal();
     assert!(journal.document(DIALECT, "things", "new").await.unwrap().is_none(), "one of them counts, whole");
+    // What the version before fails of is the newest's to read.
+    hear("by version-one harm panic\nby version-two document put things seen 0 {}").await;
+    assert!(journal.document(DIALECT, "things", "seen").await.unwrap().is_some());
     hear("by version-one ended lamp e1-1 JAMMED").await;
     assert_eq!(state("e1").await, State::Failed);
     // It has no open command any more, and is not asked.
