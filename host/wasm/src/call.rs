@@ -4,14 +4,13 @@ use crate::bindings::dragoman::gateway::types as wit;
 use crate::convert;
 use crate::deadline::{Deadline, Elapsed};
 use crate::error::Fault;
-use crate::instances::Lease;
+use crate::instances::{Lease, Live};
 use crate::state::State;
 use crate::stdio::Stdio;
 use crate::writes::{Done, PluginWrite};
 use std::sync::Arc;
 use tracing::Level;
-use wasmtime::component::Instance;
-use wasmtime::{Store, Trap};
+use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
 /// Lines of a panic that are told with the fault.
@@ -21,9 +20,8 @@ const PANIC_MAX_BYTES: usize = 500;
 pub(crate) struct Active(pub(crate) Lease);
 
 impl Active {
-    pub(crate) fn store(&mut self) -> (&mut Store<State>, Instance) {
-        let live = &mut self.0.live;
-        (&mut live.store, live.instance)
+    pub(crate) fn live(&mut self) -> &mut Live {
+        &mut self.0.live
     }
 
     pub(crate) fn state(&mut self) -> &mut State {

@@ -4,7 +4,7 @@ use crate::error::Fault;
 use crate::options::PoolOptions;
 use crate::runtime::{Runtime, Shared};
 use crate::state::{Call, State};
-use crate::unit::Unit;
+use crate::unit::{Guests, Unit};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(crate) struct Live {
     // Dropped before the permits: a permit promises a free slot.
     pub(crate) store: Store<State>,
     pub(crate) instance: Instance,
+    pub(crate) guests: Guests,
     calls: u32,
     _slot: OwnedSemaphorePermit,
     keepable: bool,
@@ -145,7 +146,7 @@ async fn instantiate(
     let instance = instance
         .map_err(|_| Fault::Deadline { limit_ms })?
         .map_err(|error| crate::call::classify(&error, &store.data().stdio))?;
-    Ok(Live { store, instance, calls: 0, _slot: slot, keepable })
+    Ok(Live { store, instance, guests: Guests::default(), calls: 0, _slot: slot, keepable })
 }
 
 /// Waits for a permit, as long and as many as the options allow.

@@ -207,10 +207,13 @@ async fn describe(runtime: &Runtime, unit: &Unit, file: &str) -> Result<Descript
     let lease = Instances::Fresh.lease(runtime, unit, call).await.map_err(failed)?;
     let mut active = crate::call::Active(lease);
     let deadline = active.deadline();
-    let (store, instance) = active.store();
+    let live = active.live();
     let contract = |problem: String| Refusal::new(LoadStep::Contract, format!("{file} {problem}"));
-    unit.check_types(store, &instance).map_err(|error| contract(does_not_fit(&sentence(&error))))?;
-    let result = deadline.run(async { unit.plugin.load(&mut *store, &instance)?.call_describe(store).await }).await;
+    let checked = unit.check_types(&mut live.store, &live.instance);
+    checked.map_err(|error| contract(does_not_fit(&sentence(&error))))?;
+    let result = deadline
+        .run(async { unit.plugin.load(&mut live.store, &live.instance)?.call_describe(&mut live.store).await })
+        .await;
     let described = active.returned(result).map_err(failed)?;
     convert::description(described).map_err(|problem| refused(&problem))
 }

@@ -5,6 +5,7 @@ use crate::bindings::exports::dragoman::gateway::{
 };
 use crate::description::Roles;
 use crate::grants::{Grants, Interface};
+use crate::instances::Live;
 use crate::state::State;
 use wasmtime::Store;
 use wasmtime::component::{Component, Instance, InstancePre, Linker};
@@ -50,6 +51,41 @@ macro_rules! load_all {
         })+
     };
 }
+
+/// The roles whose functions were looked up in one instance. That checks the types of all of them, so it is done when a
+/// role is called first and not again.
+macro_rules! guests {
+    ($($role:ident),+) => {
+        #[derive(Default)]
+        pub(crate) struct Guests {
+            $($role: Option<$role::Guest>,)+
+        }
+
+        $(impl Role for $role::GuestIndices {
+            type Guest = $role::Guest;
+
+            fn of(&self, live: &mut Live) -> wasmtime::Result<Self::Guest> {
+                if let Some(guest) = &live.guests.$role {
+                    return Ok(guest.clone());
+                }
+                let guest = self.load(&mut live.store, &live.instance)?;
+                live.guests.$role = Some(guest.clone());
+                Ok(guest)
+            }
+        })+
+    };
+}
+
+/// What a component exports as one interface, before it is instantiated.
+pub(crate) trait Role {
+    /// The functions of an instance.
+    type Guest;
+
+    /// Its functions in this instance.
+    fn of(&self, live: &mut Live) -> wasmtime::Result<Self::Guest>;
+}
+
+guests!(admission, northbound, southbound, topics, subscriptions, notifications, answers, handler, decoder);
 
 impl Unit {
     pub(crate) fn link(linker: &Linker<State>, component: &Component) -> wasmtime::Result<Self> {

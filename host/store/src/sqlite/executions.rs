@@ -13,17 +13,22 @@ pub(super) fn put(db: &Connection, rows: &mut Rows, execution: &Execution) -> Re
     let row = match rows.find(db, &execution.id)? {
         Some(row) => {
             update(db, row, execution, &body)?;
-            put_changed_labels(db, row, execution)?;
+            if !rows.has_labels(execution) {
+                put_changed_labels(db, row, execution)?;
+            }
             row
         }
         None => {
             let row = insert(db, execution, &body)?;
-            rows.keep(&execution.id, row);
             put_labels(db, row, execution, &[])?;
             row
         }
     };
-    put_correlations(db, row, execution)
+    if !rows.has_correlations(execution) {
+        put_correlations(db, row, execution)?;
+    }
+    rows.keep(row, execution);
+    Ok(())
 }
 
 /// When it ended, if and only if its state is final.

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// "DRGM" in the file's header tells it from any other SQLite file.
 const APPLICATION_ID: i32 = 0x4452_474d;
 /// What the log is cut down to after it was written back, in bytes.
-const LOG_KEPT_BYTES: i64 = 16 * 1024 * 1024;
+const LOG_KEPT_BYTES: i64 = 40 * 1024 * 1024;
 /// Statements that a connection keeps ready.
 const STATEMENTS: usize = 64;
 /// How long a connection waits for another of this process, for example during a write-back of the log.

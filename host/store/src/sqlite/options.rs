@@ -19,6 +19,6 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 2, writer_cache_kib: 8_192, reader_cache_kib: 2_048, checkpoint_pages: 1_000, vfs: None }
+        Self { readers: 2, writer_cache_kib: 8_192, reader_cache_kib: 2_048, checkpoint_pages: 8_000, vfs: None }
     }
 }

@@ -6,6 +6,7 @@ use crate::context::CallContext;
 use crate::convert;
 use crate::error::{CallError, Fault};
 use crate::state::About;
+use crate::unit::Role;
 use crate::words::{Answer, Decision, Request, Response, Settlement, Wait};
 use crate::writes::Done;
 use dragoman_core::{Message, Session};
@@ -19,9 +20,8 @@ impl Plugin {
             let asked = convert::request(request, call.presented.as_ref());
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result =
-                deadline.run(async { role.load(&mut *store, &instance)?.call_handle_request(store, &asked).await });
+            let live = active.live();
+            let result = deadline.run(async { role.of(live)?.call_handle_request(&mut live.store, &asked).await });
             let result = result.await;
             let decision = convert::decision(active.answered(result)?);
             self.bounds().decision(&decision, active.must_wait())?;
@@ -44,9 +44,9 @@ impl Plugin {
             let settlements: Vec<_> = settlements.iter().map(|one| convert::settlement(one, self.name())).collect();
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_settled(store, &context, &settlements).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_settled(&mut live.store, &context, &settlements).await });
             let result = result.await;
             let response = convert::response(active.answered(result)?);
             self.bounds().response(&response)?;
@@ -68,9 +68,9 @@ impl Plugin {
             let mut active = self.begin_spoken(export, call, session).await?;
             let (session, message) = (convert::session(session), convert::message_to_wit(message));
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_handle_message(store, &session, &message).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_handle_message(&mut live.store, &session, &message).await });
             let result = result.await;
             let wait = active.answered(result)?.map(convert::wait);
             self.bounds().wait_option(wait.as_ref(), active.must_wait())?;
@@ -93,9 +93,9 @@ impl Plugin {
             let settlements: Vec<_> = settlements.iter().map(|one| convert::settlement(one, self.name())).collect();
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_settled(store, &context, &settlements).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_settled(&mut live.store, &context, &settlements).await });
             let result = result.await;
             active.answered(result)?;
             Ok(active.done(()))
@@ -117,9 +117,9 @@ impl Plugin {
             let answers: Vec<_> = answers.iter().map(convert::answer).collect();
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_answered(store, &context, &answers).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_answered(&mut live.store, &context, &answers).await });
             let result = result.await;
             let decision = active.answered(result)?.map(convert::decision);
             self.bounds().decision_option(decision.as_ref(), active.must_wait())?;

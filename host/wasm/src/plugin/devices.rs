@@ -8,6 +8,7 @@ use crate::convert;
 use crate::error::{CallError, Fault};
 use crate::reads::DeviceView;
 use crate::state::About;
+use crate::unit::Role;
 use crate::words::{Attempt, Dispatched, SubscriptionVerdict, Verdict};
 use crate::writes::Done;
 use dragoman_core::{Execution, Message, Session, Subscription};
@@ -28,10 +29,9 @@ impl Plugin {
             let session = convert::session(session);
             let mut active = self.begin(export, call, about).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline.run(async {
-                role.load(&mut *store, &instance)?.call_authenticate(store, &session, keep_alive_s, clean).await
-            });
+            let live = active.live();
+            let result = deadline
+                .run(async { role.of(live)?.call_authenticate(&mut live.store, &session, keep_alive_s, clean).await });
             let result = result.await;
             let verdict = convert::verdict(active.answered(result)?, self.name());
             self.bounds().verdict(&verdict)?;
@@ -56,9 +56,9 @@ impl Plugin {
             active.state().call.memo.know_device(device);
             let device = convert::device(device);
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_dispatch(store, &device, &execution).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_dispatch(&mut live.store, &device, &execution).await });
             let result = result.await;
             let dispatched = convert::dispatched(active.answered(result)?);
             self.bounds().dispatched(&dispatched)?;
@@ -80,9 +80,9 @@ impl Plugin {
             let mut active = self.begin_spoken(export, call, session).await?;
             let (session, message) = (convert::session(session), convert::message_to_wit(message));
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_handle_message(store, &session, &message).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_handle_message(&mut live.store, &session, &message).await });
             let result = result.await;
             active.answered(result)?;
             Ok(active.done(()))
@@ -103,9 +103,9 @@ impl Plugin {
             let mut active = self.begin_spoken(export, call, session).await?;
             let (session, asked) = (convert::session(session), convert::subscription(asked));
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_on_subscribe(store, &session, &asked).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_on_subscribe(&mut live.store, &session, &asked).await });
             let result = result.await;
             let verdict = convert::subscription_verdict(active.answered(result)?);
             Bounds::subscription(&verdict)?;

@@ -7,6 +7,7 @@ use crate::convert;
 use crate::error::{CallError, Fault, GuestError};
 use crate::reads::DeviceView;
 use crate::state::About;
+use crate::unit::Role;
 use crate::words::{Decoded, Direction, HandlerCommand, Step};
 use dragoman_core::{Delivery, Intent, Reason, Reply};
 
@@ -18,8 +19,8 @@ impl Plugin {
             let role = self.unit.handler.as_ref().ok_or(Fault::NoSuchExport)?;
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline.run(async { role.load(&mut *store, &instance)?.call_commands(store).await }).await;
+            let live = active.live();
+            let result = deadline.run(async { role.of(live)?.call_commands(&mut live.store).await }).await;
             let commands = convert::handler_commands(active.returned(result)?);
             self.bounds().handler_commands(&commands)?;
             Ok(active.done(commands).value)
@@ -40,9 +41,8 @@ impl Plugin {
             let (device, intent) = (convert::device(device), convert::intent_to_wit(intent));
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result =
-                deadline.run(async { role.load(&mut *store, &instance)?.call_start(store, &device, &intent).await });
+            let live = active.live();
+            let result = deadline.run(async { role.of(live)?.call_start(&mut live.store, &device, &intent).await });
             let result = result.await;
             let step = convert::step(active.answered(result)?);
             self.bounds().step(&step)?;
@@ -67,10 +67,9 @@ impl Plugin {
             let (state, reply) = (state.to_owned(), convert::reply_to_wit(reply));
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline.run(async {
-                role.load(&mut *store, &instance)?.call_resume(store, &device, &intent, &state, &reply).await
-            });
+            let live = active.live();
+            let result = deadline
+                .run(async { role.of(live)?.call_resume(&mut live.store, &device, &intent, &state, &reply).await });
             let result = result.await;
             let step = convert::step(active.answered(result)?);
             self.bounds().step(&step)?;
@@ -94,9 +93,9 @@ impl Plugin {
             let (direction, what) = convert::to_decode(direction, what);
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_decode(store, &device, direction, &what).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_decode(&mut live.store, &device, direction, &what).await });
             let result = result.await;
             let decoded = match active.answered(result) {
                 Ok(decoded) => Ok(convert::decoded(decoded)),

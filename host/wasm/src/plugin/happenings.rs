@@ -6,6 +6,7 @@ use crate::context::CallContext;
 use crate::convert;
 use crate::error::{CallError, Fault};
 use crate::state::About;
+use crate::unit::Role;
 use crate::words::{Decoded, DeviceEvent, Follower};
 use crate::writes::Done;
 use dragoman_core::{Execution, Transition};
@@ -28,10 +29,10 @@ impl Plugin {
             let followers: Vec<_> = followers.iter().map(convert::follower).collect();
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
+            let live = active.live();
             let result = deadline.run(async {
-                role.load(&mut *store, &instance)?
-                    .call_on_transitions(store, &execution, &transitions, position, &followers)
+                role.of(live)?
+                    .call_on_transitions(&mut live.store, &execution, &transitions, position, &followers)
                     .await
             });
             let result = result.await;
@@ -54,9 +55,9 @@ impl Plugin {
             let (event, decoded) = (convert::event_to_wit(event), decoded.map(convert::decoded_to_wit));
             let mut active = self.begin(export, call, About::default()).await?;
             let deadline = active.deadline();
-            let (store, instance) = active.store();
-            let result = deadline
-                .run(async { role.load(&mut *store, &instance)?.call_on_event(store, &event, decoded.as_ref()).await });
+            let live = active.live();
+            let result =
+                deadline.run(async { role.of(live)?.call_on_event(&mut live.store, &event, decoded.as_ref()).await });
             let result = result.await;
             active.answered(result)?;
             Ok(active.done(()))

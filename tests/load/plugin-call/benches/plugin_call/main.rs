@@ -5,6 +5,7 @@
 //! `DRAGOMAN_PLUGINS` is the folder with the component. `cargo xtask bench plugin-call` runs this and judges it.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
+mod agreement;
 mod host;
 mod native;
 mod records;
@@ -27,6 +28,7 @@ criterion_main!(calls);
 
 fn measure(criterion: &mut Criterion) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a tokio runtime");
+    tokio.block_on(agreement::check());
     handle_request(criterion, &tokio);
     dispatch(criterion, &tokio);
     handle_message(criterion, &tokio);
