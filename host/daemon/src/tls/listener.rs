@@ -101,6 +101,12 @@ impl TlsListener {
         Ok(())
     }
 
+    /// Handshakes that could begin now.
+    #[cfg(test)]
+    pub(super) fn handshakes_free(&self) -> usize {
+        self.handshakes.available_permits()
+    }
+
     fn tell(&self, loaded: &Loaded) {
         let (listener, serial) = (self.section.as_str(), loaded.certificate.serial.as_str());
         tracing::info!(listener, serial, file = %self.files.certificate.display(), "a certificate is in use");

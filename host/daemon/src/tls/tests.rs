@@ -318,6 +318,12 @@ async fn a_handshake_has_its_time_and_its_place() {
         let listener = listener.clone();
         async move { listener.accept(inside, remote).await.is_none() }
     });
+    let taken = async {
+        while listener.handshakes_free() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, taken).await.expect("it takes the only place");
     assert!(timeout(SOON, cut).await.expect("it is cut in time").unwrap());
     let mut rest = Vec::new();
     // Reset or closed: it is over either way.
