@@ -5,6 +5,7 @@ use crate::convert;
 use crate::deadline::{Deadline, Elapsed};
 use crate::error::Fault;
 use crate::instances::{Lease, Live};
+use crate::one_line::one_line;
 use crate::state::State;
 use crate::stdio::Stdio;
 use crate::writes::{Done, PluginWrite};
@@ -102,11 +103,15 @@ pub(crate) fn classify(error: &wasmtime::Error, stdio: &Stdio) -> Fault {
             return Fault::Trapped(trap.to_string());
         }
         let start = (0..=said.len()).find(|at| said.len() - at <= PANIC_MAX_BYTES && said.is_char_boundary(*at));
-        return Fault::Trapped(format!("{trap}; it said: {}", said.get(start.unwrap_or(0)..).unwrap_or_default()));
+        let said = one_line(said.get(start.unwrap_or(0)..).unwrap_or_default());
+        return Fault::Trapped(format!("{trap}; it said: {said}"));
     }
     let cause = error.root_cause().to_string();
     if cause.contains("too much data is being copied") {
         return Fault::HostcallBudget("too much data in one crossing".into());
+    }
+    if cause.contains("handle limit exceeded") {
+        return Fault::HostcallBudget("it holds more than the host keeps for one instance".into());
     }
     Fault::DoesNotFit(cause)
 }

@@ -1,9 +1,14 @@
 //! What a plugin says about itself.
 
+use crate::check::{self, NAME_MAX_BYTES, TEXT_MAX_BYTES};
 use crate::claims::Route;
 use crate::documented::Wanted;
+use crate::one_line::is_control;
 use dragoman_core::{Attributes, Json, Overflow, Stage, topic};
 use std::sync::Arc;
+
+/// The version of a plugin in bytes.
+const VERSION_MAX_BYTES: usize = 128;
 
 /// What a plugin says about itself, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +95,16 @@ pub struct Roles {
     pub decoder: bool,
 }
 
+impl Claim {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Http(route) => route.to_string().len(),
+            Self::DeviceTopic(filter) | Self::ApplicationTopic(filter) => filter.len(),
+            Self::Connections => 0,
+        }
+    }
+}
+
 impl Roles {
     /// Whether there is none.
     pub(crate) fn is_empty(self) -> bool {
@@ -107,6 +122,19 @@ impl Description {
                 "describes itself as `{name:.80}`; a name is a lower-case letter and up to 63 letters, digits and dashes"
             ));
         }
+        for (what, text, max) in
+            [("version", &self.version, VERSION_MAX_BYTES), ("summary", &self.summary, TEXT_MAX_BYTES)]
+        {
+            if text.len() > max || text.contains(is_control) {
+                return Some(format!(
+                    "describes a {what} of {} bytes; a {what} is one line of at most {max} bytes",
+                    text.len()
+                ));
+            }
+        }
+        if let Err(fault) = check::attributes("attributes of a description", &self.attributes) {
+            return Some(format!("describes too much: {fault}; shorten its attributes"));
+        }
         if self.claims.len() > 256 || self.queues.len() > 64 || self.credential_headers.len() > 64 {
             return Some("claims too much; at most 256 claims, 64 queues and 64 credential headers are allowed".into());
         }
@@ -114,6 +142,12 @@ impl Description {
             Some(format!("claims {claim} but does not export `{export}`; export it or drop the claim"))
         };
         for claim in &self.claims {
+            if claim.bytes() > NAME_MAX_BYTES {
+                return Some(format!(
+                    "claims a route or topic of {} bytes; at most {NAME_MAX_BYTES} are allowed",
+                    claim.bytes()
+                ));
+            }
             match claim {
                 Claim::Http(_) if !roles.northbound => return missing("HTTP routes", "northbound"),
                 Claim::DeviceTopic(_) if !roles.southbound => return missing("device topics", "southbound"),

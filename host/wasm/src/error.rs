@@ -1,5 +1,6 @@
 //! Why a call of a plugin came to nothing.
 
+use crate::one_line::one_line;
 use dragoman_core::Reason;
 use std::fmt;
 use std::sync::Arc;
@@ -150,7 +151,10 @@ impl fmt::Display for CallError {
             }
             Fault::HostcallBudget(what) => write!(f, "plugin {plugin} asked too much of the host in {export}: {what}"),
             Fault::Output(what) => write!(f, "plugin {plugin} answered more than it may in {export}: {what}"),
-            Fault::Guest(error) => write!(f, "plugin {plugin} answered {export} with an error: {error}"),
+            Fault::Guest(error) => {
+                let said = error.to_string();
+                write!(f, "plugin {plugin} answered {export} with an error: {}", one_line(&said))
+            }
             Fault::DoesNotFit(what) => write!(f, "plugin {plugin} broke the contract in {export}: {what}"),
             Fault::Busy(what) => write!(f, "plugin {plugin} was not called for {export}: {what}"),
             Fault::Host(what) => write!(f, "the host could not answer plugin {plugin} in {export}: {what}"),

@@ -29,6 +29,7 @@ mod instances;
 mod kept;
 mod load;
 mod older;
+mod one_line;
 mod options;
 mod plugin;
 mod quarantine;

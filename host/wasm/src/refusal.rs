@@ -1,5 +1,10 @@
 //! Why a file does not serve: the step that it failed, and one sentence.
 
+use crate::one_line::one_line;
+
+/// A reason in bytes. What is longer is a plugin's own word in it.
+const REASON_MAX_BYTES: usize = 4096;
+
 /// The steps of a file on its way to serve, in their order. Who fails one stays out, and what served before goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LoadStep {
@@ -52,7 +57,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(step: LoadStep, reason: impl Into<String>) -> Self {
-        Self { step, reason: reason.into(), for_now: false }
+        // Names of files and words of plugins are in it.
+        let mut reason = one_line(&reason.into()).into_owned();
+        let end = (0..=reason.len().min(REASON_MAX_BYTES)).rev().find(|at| reason.is_char_boundary(*at));
+        reason.truncate(end.unwrap_or(0));
+        Self { step, reason, for_now: false }
     }
 
     /// Nothing is wrong with the file: it could not be looked at for now.

@@ -2,6 +2,7 @@
 
 use crate::access::Export;
 use crate::error::CallError;
+use crate::one_line::one_line;
 use crate::refusal::LoadStep;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,8 @@ impl LogBudget {
         self.lines_left -= 1;
         let end = (0..=text.len().min(self.bytes_left)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         self.bytes_left -= end;
-        let (text, plugin, export) = (text.get(..end).unwrap_or_default(), &*self.plugin, export.name());
+        let text = one_line(text.get(..end).unwrap_or_default());
+        let (plugin, export) = (&*self.plugin, export.name());
         match level {
             Level::ERROR => tracing::error!(target: "dragoman::plugin", plugin, export, "{text}"),
             Level::WARN => tracing::warn!(target: "dragoman::plugin", plugin, export, "{text}"),
