@@ -10,23 +10,30 @@ pub(crate) enum Access {
     Read,
     /// Notes something about a session; the only write of an admission.
     Note,
-    /// Buffers a write, a message, a request or an event.
+    /// Buffers a write, a message or a request.
     Write,
+    /// Buffers a line in the history of a command. Dialects are told of it, so one that is being told something adds none: it
+    /// would keep itself busy and the journal growing for ever.
+    Tell,
+    /// Buffers an event. Told events may lead to others, a few in a row.
+    Emit,
     /// Submits a command.
     Submit,
     /// Asks a device's handler.
     Ask,
 }
 
-use Access::{Ask, Note, Own, Read, Submit, Write};
+use Access::{Ask, Emit, Note, Own, Read, Submit, Tell, Write};
 
 const NOTHING: &[Access] = &[];
 const PURE: &[Access] = &[Own];
 const READS: &[Access] = &[Own, Read];
 const READS_AND_NOTES: &[Access] = &[Own, Read, Note];
 const WRITES: &[Access] = &[Own, Read, Note, Write];
-const SUBMITS: &[Access] = &[Own, Read, Note, Write, Submit];
-const EVERYTHING: &[Access] = &[Own, Read, Note, Write, Submit, Ask];
+const EMITS: &[Access] = &[Own, Read, Note, Write, Emit];
+const TELLS: &[Access] = &[Own, Read, Note, Write, Emit, Tell];
+const SUBMITS: &[Access] = &[Own, Read, Note, Write, Emit, Tell, Submit];
+const EVERYTHING: &[Access] = &[Own, Read, Note, Write, Emit, Tell, Submit, Ask];
 
 /// Which of a platform's sides an export speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,13 +101,13 @@ exports! {
     HandleRequest     "northbound.handle-request"     Application EVERYTHING;
     Settled           "northbound.settled"            Application READS;
     TopicsMessage     "topics.handle-message"         Application EVERYTHING;
-    TopicsSettled     "topics.settled"                Application WRITES;
+    TopicsSettled     "topics.settled"                Application TELLS;
     Answered          "answers.answered"              Application SUBMITS;
-    Dispatch          "southbound.dispatch"           Device      WRITES;
-    SouthboundMessage "southbound.handle-message"     Device      WRITES;
-    OnSubscribe       "subscriptions.on-subscribe"    Device      WRITES;
+    Dispatch          "southbound.dispatch"           Device      TELLS;
+    SouthboundMessage "southbound.handle-message"     Device      TELLS;
+    OnSubscribe       "subscriptions.on-subscribe"    Device      TELLS;
     OnTransitions     "notifications.on-transitions"  Device      WRITES;
-    OnEvent           "notifications.on-event"        Device      WRITES;
+    OnEvent           "notifications.on-event"        Device      EMITS;
     Commands          "handler.commands"              Device      PURE;
     Start             "handler.start"                 Device      PURE;
     Resume            "handler.resume"                Device      PURE;
@@ -129,11 +136,11 @@ imports! {
     ExecutionsByAlias     "executions.get-by-alias"       Read;
     ExecutionsOpen        "executions.get-open"           Read;
     ExecutionsCount       "executions.count"              Read;
-    Cancel                "executions.cancel"             Write;
-    Tell                  "executions.tell"               Write;
-    TellFor               "executions.tell-for"           Write;
-    AttemptFailed         "executions.attempt-failed"     Write;
-    Note                  "executions.note"               Write;
+    Cancel                "executions.cancel"             Tell;
+    Tell                  "executions.tell"               Tell;
+    TellFor               "executions.tell-for"           Tell;
+    AttemptFailed         "executions.attempt-failed"     Tell;
+    Note                  "executions.note"               Tell;
     SetLabel              "executions.set-label"          Write;
     CheckPresented        "credentials.check-presented"   Read;
     VerifyMac             "credentials.verify-mac"        Read;
@@ -157,7 +164,7 @@ imports! {
     Close                 "sessions.close"                Write;
     Publish               "outbox.publish"                Write;
     Request               "outbox.request"                Write;
-    Emit                  "events.emit"                   Write;
+    Emit                  "events.emit"                   Emit;
     Ask                   "asks.ask"                      Ask;
 }
 
@@ -214,6 +221,11 @@ mod tests {
             assert_eq!(submits, waits, "{export:?}");
             assert_eq!(export.allows(Access::Ask), submits && *export != Export::Answered, "{export:?}");
             assert!(!submits || export.allows(Access::Write), "{export:?}");
+            // Who is told of transitions and events makes no transitions, and who is told of transitions no events.
+            let told = export.name().starts_with("notifications.");
+            assert_eq!(export.allows(Access::Tell), export.allows(Access::Write) && !told, "{export:?}");
+            let emits = export.allows(Access::Write) && *export != Export::OnTransitions;
+            assert_eq!(export.allows(Access::Emit), emits, "{export:?}");
             let pure = export.name().starts_with("handler.") || export.name().starts_with("decoder.");
             assert_eq!(pure, export.allows(Access::Own) && !export.allows(Access::Read), "{export:?}");
         }

@@ -15,6 +15,8 @@ use std::time::Duration;
 /// Places for events that wait to be told: one each, and one more for each KiB, so 32 MiB. Past that, whoever emits
 /// waits, and with it the sender's next message.
 const PLACES: u32 = 32_768;
+/// Events that may lead to each other, one to the next. Longer chains are those of plugins that keep themselves busy.
+pub const LED_MAX: u8 = 2;
 /// How long it waits. An event that is emitted while another is told would else wait for itself.
 const PLACE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -30,12 +32,17 @@ impl DeviceEvents {
         Self { queues: Sequencer::new(runtime), places: Places::new(PLACES) }
     }
 
-    /// Puts an event behind those of its device. Boxed, because what is told may write, and what is written may be an
+    /// Puts an event behind those of its device; `led` is how many events led to it. Boxed, because what is told may write, and what is written may be an
     /// event again.
-    pub fn push<'a>(&'a self, gateway: &'a Arc<Gateway>, event: DeviceEvent) -> BoxFuture<'a, ()> {
+    pub fn push<'a>(&'a self, gateway: &'a Arc<Gateway>, event: DeviceEvent, led: u8) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             metrics::counter!("dragoman_device_events_total", "kind" => kind_label(&event.kind)).increment(1);
             if readers(gateway, &event).is_empty() {
+                return;
+            }
+            if led > LED_MAX {
+                metrics::counter!("dragoman_device_events_dropped_total").increment(1);
+                tracing::warn!(device = %event.device, kind = %event.kind, "an event of a device is dropped: events that plugins are told keep leading to further ones");
                 return;
             }
             let place = tokio::time::timeout(PLACE_WITHIN, self.places.take(bytes(&event))).await;
@@ -46,17 +53,17 @@ impl DeviceEvents {
             };
             let gateway = gateway.clone();
             self.queues.push(event.device.clone(), async move {
-                tell(&gateway, &event).await;
+                tell(&gateway, &event, led).await;
                 drop(place);
             });
         })
     }
 }
 
-async fn tell(gateway: &Arc<Gateway>, event: &DeviceEvent) {
+async fn tell(gateway: &Arc<Gateway>, event: &DeviceEvent, led: u8) {
     let decoded = decode(gateway, event).await;
     for plugin in readers(gateway, event) {
-        if let Err(why) = tell_one(gateway, &plugin, event, decoded.as_ref()).await {
+        if let Err(why) = tell_one(gateway, &plugin, event, decoded.as_ref(), led).await {
             metrics::counter!("dragoman_device_events_failed_total", "dialect" => plugin.name().to_string())
                 .increment(1);
             tracing::warn!(dialect = %plugin.name(), device = %event.device, kind = %event.kind, %why, "an event of a device was not told");
@@ -69,10 +76,12 @@ async fn tell_one(
     plugin: &Plugin,
     event: &DeviceEvent,
     decoded: Option<&Decoded>,
+    led: u8,
 ) -> Result<(), Failed> {
     let call = gateway.call_context(None);
     let tell = || plugin.on_event(call.clone(), event, decoded);
-    again::call_and_apply(gateway, plugin, tell, About::default).await.map(drop)
+    let about = || About { led: led + 1, ..About::default() };
+    again::call_and_apply(gateway, plugin, tell, about).await.map(drop)
 }
 
 /// What the handler makes of the payload; an event without a payload, or of a device without a decoder, has none.

@@ -126,7 +126,7 @@ impl Gateway {
             body: Some(serde_json::json!({ "online": online }).to_string()),
             attributes: Vec::new(),
         };
-        self.device_events.push(self, event).await;
+        self.device_events.push(self, event, 0).await;
     }
 
     /// What a client gets that asked for a filter which its policy does not grant by itself.

@@ -13,11 +13,13 @@ enum Does {
     Reads,
     Notes,
     Writes,
+    Emits,
+    Tells,
     Submits,
     Asks,
 }
 
-use Does::{Asks, Notes, Own, Reads, Submits, Writes};
+use Does::{Asks, Emits, Notes, Own, Reads, Submits, Tells, Writes};
 
 const IMPORTS: [(&str, &str, Does); 50] = [
     ("host.now", "now", Own),
@@ -40,11 +42,11 @@ const IMPORTS: [(&str, &str, Does); 50] = [
     ("executions.get-by-alias", "by-alias d1 a1", Reads),
     ("executions.get-open", "open d1", Reads),
     ("executions.count", "count -", Reads),
-    ("executions.cancel", "cancel e1", Writes),
-    ("executions.tell", "progress d1 open {}", Writes),
-    ("executions.tell-for", "ended-for e1 NO", Writes),
-    ("executions.attempt-failed", "attempt-failed d1 open NO", Writes),
-    ("executions.note", "note e1 {}", Writes),
+    ("executions.cancel", "cancel e1", Tells),
+    ("executions.tell", "progress d1 open {}", Tells),
+    ("executions.tell-for", "ended-for e1 NO", Tells),
+    ("executions.attempt-failed", "attempt-failed d1 open NO", Tells),
+    ("executions.note", "note e1 {}", Tells),
     ("executions.set-label", "label e1 a b", Writes),
     ("credentials.check-presented", "check", Reads),
     ("credentials.verify-mac", "mac k data", Reads),
@@ -68,28 +70,30 @@ const IMPORTS: [(&str, &str, Does); 50] = [
     ("sessions.close", "close s1", Writes),
     ("outbox.publish", "publish a/b 0", Writes),
     ("outbox.request", "call hooks POST /x", Writes),
-    ("events.emit", "emit d1 uplink", Writes),
+    ("events.emit", "emit d1 uplink", Emits),
     ("asks.ask", "ask d1 up", Asks),
 ];
 
 const READS: &[Does] = &[Own, Reads];
 const READS_AND_NOTES: &[Does] = &[Own, Reads, Notes];
 const WRITES: &[Does] = &[Own, Reads, Notes, Writes];
-const SUBMITS: &[Does] = &[Own, Reads, Notes, Writes, Submits];
-const EVERYTHING: &[Does] = &[Own, Reads, Notes, Writes, Submits, Asks];
+const EMITS: &[Does] = &[Own, Reads, Notes, Writes, Emits];
+const TELLS: &[Does] = &[Own, Reads, Notes, Writes, Emits, Tells];
+const SUBMITS: &[Does] = &[Own, Reads, Notes, Writes, Emits, Tells, Submits];
+const EVERYTHING: &[Does] = &[Own, Reads, Notes, Writes, Emits, Tells, Submits, Asks];
 
 const EXPORTS: [(&str, &[Does]); 11] = [
     ("admission.authenticate", READS_AND_NOTES),
     ("northbound.handle-request", EVERYTHING),
     ("northbound.settled", READS),
     ("topics.handle-message", EVERYTHING),
-    ("topics.settled", WRITES),
+    ("topics.settled", TELLS),
     ("answers.answered", SUBMITS),
-    ("southbound.dispatch", WRITES),
-    ("southbound.handle-message", WRITES),
-    ("subscriptions.on-subscribe", WRITES),
+    ("southbound.dispatch", TELLS),
+    ("southbound.handle-message", TELLS),
+    ("subscriptions.on-subscribe", TELLS),
     ("notifications.on-transitions", WRITES),
-    ("notifications.on-event", WRITES),
+    ("notifications.on-event", EMITS),
 ];
 
 /// Runs a script in an export.

@@ -1,6 +1,7 @@
 //! What leaves and is no dispatch, and what devices say of their own accord: after the commit and in order.
 
 use super::*;
+use crate::runtime::device_events::LED_MAX;
 use crate::runtime::publisher::{Departure, Publisher};
 use dragoman_core::Payload;
 use dragoman_store::Seq;
@@ -95,6 +96,19 @@ async fn an_event_may_lead_to_another() {
     assert_eq!(bench.broker.left(), ["told/first", "told/last"]);
 }
 
+#[tokio::test]
+async fn events_do_not_lead_to_others_for_ever() {
+    let bench = Bench::new().await;
+    let push = async |text: &str, led| {
+        bench.gateway.device_events.push(&bench.gateway, event("lamp", "uplink", text), led).await;
+    };
+    push("publish told/first 1", LED_MAX).await;
+    push("publish told/never 1", LED_MAX + 1).await;
+    push("publish told/last 1", 0).await;
+    bench.left("told/last", 1).await;
+    assert_eq!(bench.broker.left(), ["told/first", "told/last"]);
+}
+
 /// The handler of a device reads its payload before any dialect is told; that it cannot is no reason to keep it back.
 #[tokio::test]
 async fn an_event_is_told_whether_or_not_its_payload_means_something() {
@@ -150,7 +164,7 @@ async fn events_that_wait_hold_so_much_memory_and_no_more() {
     let registry = bench.gateway.registry.lock().await;
     let large = || DeviceEvent { raw: Some(large()), ..event("lamp", "uplink", "create - name x") };
     let mut taken = 0;
-    while taken < 100 && bench.gateway.device_events.push(&bench.gateway, large()).now_or_never().is_some() {
+    while taken < 100 && bench.gateway.device_events.push(&bench.gateway, large(), 0).now_or_never().is_some() {
         taken += 1;
     }
     assert_eq!(taken, 31, "in 32 MiB, with one place more for each");

@@ -86,7 +86,7 @@ async fn what_is_told_once_is_told_though_the_plugin_cannot_be_called_for_a_mome
         attributes: Vec::new(),
     };
     let told = async {
-        gateway.device_events.push(gateway, event).await;
+        gateway.device_events.push(gateway, event, 0).await;
         bench.left("told", 1).await;
     };
     tried_again(&bench, told).await;

@@ -19,7 +19,12 @@ pub enum After {
         message: Message,
     },
     /// Something that a device said.
-    Emit(DeviceEvent),
+    Emit {
+        /// What it said.
+        event: DeviceEvent,
+        /// How many events led to it.
+        led: u8,
+    },
     /// What the dialect noted about a session.
     PutNotes {
         /// The session.
@@ -62,7 +67,7 @@ impl Gateway {
                 }
                 After::Close(session) => self.publisher.push(seq, Departure::Close(session)).await,
                 After::Forget(device) => self.publisher.push(seq, Departure::Forget(device)).await,
-                After::Emit(event) => self.device_events.push(self, event).await,
+                After::Emit { event, led } => self.device_events.push(self, event, led).await,
                 After::PutNotes { session, notes } => self.notes.put(&session, notes),
                 After::SetPolicy { session, principal, policy } => {
                     let Some(broker) = self.broker() else { continue };

@@ -37,6 +37,8 @@ pub struct About<'a> {
     pub cursor: Option<u64>,
     /// The dead letter that the plugin read, which is none any more once this is applied.
     pub letter: Option<u64>,
+    /// How many events led to the call, one to the next.
+    pub led: u8,
 }
 
 /// An attempt that the plugins planned.
@@ -100,6 +102,7 @@ struct Transaction<'a> {
     plugin: &'a Plugin,
     until: Option<Stage>,
     reporter: Option<&'a DeviceId>,
+    led: u8,
     steps: Vec<Step>,
     submissions: Vec<executions::Prepared>,
     /// Aliases and idempotency keys that submissions of this call used.
@@ -136,6 +139,7 @@ impl<'a> Transaction<'a> {
             plugin,
             until: about.until,
             reporter: about.reporter,
+            led: about.led,
             steps,
             submissions: Vec::new(),
             used: HashMap::new(),
@@ -185,7 +189,7 @@ impl<'a> Transaction<'a> {
             }
             PluginWrite::Request(request) => self.request(*request)?,
             PluginWrite::Publish { to, message } => self.after.push(After::Publish { to, message }),
-            PluginWrite::Emit(event) => self.after.push(After::Emit(event)),
+            PluginWrite::Emit(event) => self.after.push(After::Emit { event, led: self.led }),
             PluginWrite::PutNotes { session, notes } => self.after.push(After::PutNotes { session, notes }),
             PluginWrite::SetPolicy { session, principal, policy } => {
                 self.after.push(After::SetPolicy { session, principal, policy });
