@@ -14,6 +14,20 @@ pub fn stepper() -> Vec<u8> {
     std::fs::read(built().join("stepper.wasm")).unwrap()
 }
 
+/// A plugin that means harm: what its marks say, e.g. `("deed", "spin")` and `("place", "handler.start")`.
+pub fn hostile(marks: &[(&str, &str)]) -> Vec<u8> {
+    let mut wasm = std::fs::read(built().join("hostile.wasm")).unwrap();
+    for (mark, value) in marks {
+        let mark = format!("hostile-{mark}=");
+        let text = format!("{mark}{value:40}");
+        assert_eq!(text.len(), mark.len() + 40, "{text} does not fit into the guest");
+        let at: Vec<_> = (0..wasm.len()).filter(|at| wasm[*at..].starts_with(mark.as_bytes())).collect();
+        let [at] = at[..] else { panic!("the guest holds the text {mark} {} times", at.len()) };
+        wasm[at..at + text.len()].copy_from_slice(text.as_bytes());
+    }
+    wasm
+}
+
 /// The component with some of its texts replaced by others of the same length.
 pub fn with(mut wasm: Vec<u8>, replacements: &[(&str, &str)]) -> Vec<u8> {
     for (from, to) in replacements {

@@ -14,6 +14,7 @@ mod guests;
 mod handler;
 mod host;
 mod host_time;
+mod hostile;
 mod instances;
 mod leaving;
 mod quarantine;
