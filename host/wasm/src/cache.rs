@@ -14,26 +14,46 @@ use wasmtime::component::Component;
 
 const CHECKSUM_BYTES: usize = 32;
 
-/// Compiles a component, or takes its code from the cache. Trouble with the cache is logged and costs a compilation.
-pub(crate) fn compile(engine: &Engine, cache: Option<&Path>, digest: &str, wasm: &[u8]) -> anyhow::Result<Component> {
-    let Some(cache) = cache else { return Ok(Component::new(engine, wasm)?) };
-    let file = match prepare(cache) {
-        Ok(()) => file_of(engine, cache, digest),
-        Err(error) => {
-            tracing::warn!(folder = %cache.display(), "compiled plugins are not kept: {error:#}");
-            return Ok(Component::new(engine, wasm)?);
-        }
-    };
-    match load(engine, &file) {
-        Ok(Some(component)) => return Ok(component),
-        Ok(None) => {}
-        Err(error) => tracing::warn!(file = %file.display(), "compiled code is not usable, compiling again: {error:#}"),
+/// The code of a component in the cache, if it is there. Trouble with the cache is logged and costs a compilation.
+pub(crate) fn find(engine: &Engine, cache: Option<&Path>, digest: &str) -> Option<Component> {
+    let cache = cache?;
+    if let Err(error) = prepare(cache) {
+        tracing::warn!(folder = %cache.display(), "compiled plugins are not kept: {error:#}");
+        return None;
     }
+    let file = file_of(engine, cache, digest);
+    load(engine, &file).unwrap_or_else(|error| {
+        tracing::warn!(file = %file.display(), "compiled code is not usable, compiling again: {error:#}");
+        None
+    })
+}
+
+/// Compiles a component in this process.
+pub(crate) fn compile(engine: &Engine, cache: Option<&Path>, digest: &str, wasm: &[u8]) -> anyhow::Result<Component> {
     let component = Component::new(engine, wasm)?;
-    if let Err(error) = component.serialize().map_err(anyhow::Error::from).and_then(|code| store(&file, &code)) {
-        tracing::warn!(file = %file.display(), "compiled code is not kept: {error:#}");
+    if cache.is_some() {
+        match component.serialize() {
+            Ok(code) => keep(engine, cache, digest, &code),
+            Err(error) => tracing::warn!("compiled code is not kept: {error:#}"),
+        }
     }
     Ok(component)
+}
+
+/// Takes what the daemon's own compiler gave.
+pub(crate) fn take(engine: &Engine, cache: Option<&Path>, digest: &str, code: &[u8]) -> anyhow::Result<Component> {
+    let component = deserialize(engine, code)?;
+    keep(engine, cache, digest, code);
+    Ok(component)
+}
+
+/// Keeps code for the next start. [`find`] has said what is wrong with a folder that cannot be used.
+fn keep(engine: &Engine, cache: Option<&Path>, digest: &str, code: &[u8]) {
+    let Some(cache) = cache.filter(|cache| prepare(cache).is_ok()) else { return };
+    let file = file_of(engine, cache, digest);
+    if let Err(error) = store(&file, code) {
+        tracing::warn!(file = %file.display(), "compiled code is not kept: {error:#}");
+    }
 }
 
 fn file_of(engine: &Engine, cache: &Path, digest: &str) -> PathBuf {
@@ -56,8 +76,9 @@ fn load(engine: &Engine, file: &Path) -> anyhow::Result<Option<Component>> {
 
 #[allow(unsafe_code, reason = "deserializing compiled code is unsafe by nature; see the safety comment")]
 fn deserialize(engine: &Engine, code: &[u8]) -> anyhow::Result<Component> {
-    // SAFETY: the bytes must be what `Component::serialize` gave. They come from a folder that `prepare` found to be
-    // owned and writable by this process's user alone, where only `store` writes, and their checksum fits.
+    // SAFETY: the bytes must be what `Component::serialize` gave. They come from this program, run once more as the
+    // compiler, or from a folder that `prepare` found to be owned and writable by this process's user alone, where only
+    // `store` writes, and their checksum fits.
     Ok(unsafe { Component::deserialize(engine, code) }?)
 }
 
@@ -109,6 +130,11 @@ mod tests {
     /// The smallest component.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
+    /// Takes a component from the cache, or compiles it.
+    fn open(engine: &Engine, cache: &Path, digest: &str) -> Component {
+        find(engine, Some(cache), digest).unwrap_or_else(|| compile(engine, Some(cache), digest, EMPTY).unwrap())
+    }
+
     fn files(folder: &Path) -> Vec<PathBuf> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
@@ -118,7 +144,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("a/b");
         let engine = Engine::default();
-        compile(&engine, Some(&cache), "d1", EMPTY).unwrap();
+        open(&engine, &cache, "d1");
         let [file] = files(&cache).try_into().unwrap();
         assert!(load(&engine, &file).unwrap().is_some());
 
@@ -126,10 +152,10 @@ mod tests {
         for damaged in [&whole[..whole.len() - 1], &whole[..10], b""] {
             fs::write(&file, damaged).unwrap();
             assert!(load(&engine, &file).is_err());
-            compile(&engine, Some(&cache), "d1", EMPTY).unwrap();
+            open(&engine, &cache, "d1");
             assert_eq!(fs::read(&file).unwrap(), whole);
         }
-        compile(&engine, Some(&cache), "d2", EMPTY).unwrap();
+        open(&engine, &cache, "d2");
         assert_eq!(files(&cache).len(), 2);
     }
 
@@ -143,7 +169,7 @@ mod tests {
         assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
         fs::set_permissions(&cache, fs::Permissions::from_mode(0o770)).unwrap();
         assert!(prepare(&cache).unwrap_err().to_string().contains("chmod 700"));
-        compile(&Engine::default(), Some(&cache), "d", EMPTY).unwrap();
+        open(&Engine::default(), &cache, "d");
         assert!(files(&cache).is_empty());
     }
 }

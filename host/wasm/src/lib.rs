@@ -13,6 +13,7 @@ mod call;
 mod catalog;
 mod check;
 mod claims;
+mod compiler;
 mod context;
 mod convert;
 mod deadline;
@@ -47,6 +48,7 @@ mod writes;
 
 pub use catalog::{Catalog, RefusedFile};
 pub use claims::Route;
+pub use compiler::compile_for_parent;
 pub use context::{CallContext, IdSource, Numbers, Presented, Secret};
 pub use description::{Claim, Description, Queue, Roles};
 pub use documented::Wanted;

@@ -7,6 +7,7 @@
 
 use crate::access::Export;
 use crate::cache;
+use crate::compiler::{self, CompileError};
 use crate::convert;
 use crate::description::Description;
 use crate::error::Fault;
@@ -21,9 +22,11 @@ use crate::state::{About, Call, Facts};
 use crate::unit::{CONTRACT, CONTRACT_VERSION, Unit};
 use crate::vectors::{self, Vector, VectorError};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// First bytes of every WebAssembly file, then of a component, then of a module.
@@ -111,20 +114,43 @@ fn check_header(wasm: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Compiles off the async threads. The caller has one component compiled at a time.
+/// Compiles off the async threads, in a process of its own where there is one. The caller has one component compiled at a
+/// time.
 async fn compile_aside(runtime: &Runtime, digest: &str, wasm: &Arc<[u8]>) -> Result<Component, String> {
-    let (runtime, digest, wasm) = (runtime.clone(), digest.to_owned(), Arc::clone(wasm));
-    let compiled = tokio::task::spawn_blocking(move || {
-        let shared = &runtime.0;
-        cache::compile(&shared.engine, shared.options.cache_dir.as_deref(), &digest, &wasm)
-    });
-    match compiled.await {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => {
-            Err(format!("is not a valid component: {}; copy it again, or rebuild it", error.root_cause()))
-        }
-        Err(error) => Err(format!("could not be compiled: {error}; rebuild it")),
+    let digest: Arc<str> = digest.into();
+    if let Some(component) = aside(runtime, &digest, cache::find).await? {
+        return Ok(component);
     }
+    let not_valid = |error: &dyn Display| format!("is not a valid component: {error}; copy it again, or rebuild it");
+    let options = &runtime.0.options;
+    let compiled = match &options.compiler {
+        None => {
+            let wasm = Arc::clone(wasm);
+            aside(runtime, &digest, move |engine, cache, digest| cache::compile(engine, cache, digest, &wasm)).await?
+        }
+        Some(command) => {
+            let code = compiler::run(options, command, wasm).await.map_err(|error| match error {
+                CompileError::NotValid(problem) => not_valid(&problem),
+                CompileError::Failed(problem) => problem,
+            })?;
+            aside(runtime, &digest, move |engine, cache, digest| cache::take(engine, cache, digest, &code)).await?
+        }
+    };
+    compiled.map_err(|error| not_valid(&error.root_cause()))
+}
+
+/// Does something with the engine and the cache off the async threads.
+async fn aside<T: Send + 'static>(
+    runtime: &Runtime,
+    digest: &Arc<str>,
+    work: impl FnOnce(&Engine, Option<&Path>, &str) -> T + Send + 'static,
+) -> Result<T, String> {
+    let (runtime, digest) = (runtime.clone(), Arc::clone(digest));
+    let done = tokio::task::spawn_blocking(move || {
+        let shared = &runtime.0;
+        work(&shared.engine, shared.options.cache_dir.as_deref(), &digest)
+    });
+    done.await.map_err(|error| format!("could not be compiled: {error}; rebuild it"))
 }
 
 /// Whether what a component imports and exports is what the contract has.

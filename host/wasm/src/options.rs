@@ -1,6 +1,7 @@
 //! The limits of plugins, each with its unit and default.
 
 use crate::grants::{Grants, Interface};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Limits of every plugin together and of each call. A plugin that goes past a limit of its call faults; the call
@@ -48,6 +49,13 @@ pub struct RuntimeOptions {
     pub grants: Grants,
     /// When a plugin that keeps failing is not called for a while.
     pub quarantine: QuarantineOptions,
+    /// The command of a program that calls [`compile_for_parent`](crate::compile_for_parent): files are then compiled in a
+    /// process of its own, within the next two limits. Default none: they are compiled in this process, without limits.
+    pub compiler: Option<Vec<OsString>>,
+    /// Processor time that compiling a file may take, in milliseconds. Default 120 000.
+    pub compile_ms: u64,
+    /// What the compiler may need of memory for a file, in bytes. Default 2 GiB.
+    pub compile_memory_max_bytes: u64,
     /// Where compiled code is kept, a folder that only the daemon may write (it is made with mode 0700, and refused
     /// when others may write to it). Default none: every start compiles every file.
     pub cache_dir: Option<PathBuf>,
@@ -78,6 +86,9 @@ impl Default for RuntimeOptions {
             response_max_bytes: 4 << 20,
             grants: Interface::ALL.into_iter().collect(),
             quarantine: QuarantineOptions::default(),
+            compiler: None,
+            compile_ms: 120_000,
+            compile_memory_max_bytes: 2 << 30,
             cache_dir: None,
             kept_dir: None,
         }

@@ -86,7 +86,7 @@ impl Runtime {
     }
 }
 
-fn config(options: &RuntimeOptions, instances: u32) -> Config {
+pub(crate) fn config(options: &RuntimeOptions, instances: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))

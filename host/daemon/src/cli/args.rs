@@ -1,5 +1,6 @@
 //! What can be typed, and what `--help` teaches about it.
 
+use crate::runtime::settings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -62,6 +63,12 @@ as taken.")]
     Plugin(Noun<PluginVerb>),
     /// See where plugins send requests, and decide about those that were given up
     Target(Noun<TargetVerb>),
+    /// Compile the plugin on standard input for the daemon that runs this
+    #[command(name = settings::COMPILE_PLUGIN, hide = true)]
+    CompilePlugin {
+        /// What the daemon says
+        limits: Vec<String>,
+    },
 }
 
 /// A noun: where its daemon is, and what to do.

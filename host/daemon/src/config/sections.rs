@@ -27,7 +27,7 @@ const HTTP: [&str; 8] = [
 ];
 const ADMIN: [&str; 7] =
     ["listen", "certificate_file", "key_file", "client_ca_file", "allow_remote", "token_env", "token_file"];
-const PLUGINS: [&str; 14] = [
+const PLUGINS: [&str; 16] = [
     "folder",
     "instances_max",
     "memory_max_bytes",
@@ -35,6 +35,8 @@ const PLUGINS: [&str; 14] = [
     "log_bytes_max",
     "writes_max_bytes",
     "host_calls_max",
+    "compile_ms",
+    "compile_memory_max_bytes",
     "quarantine_faults",
     "quarantine_window_ms",
     "quarantine_backoff_ms",
@@ -108,6 +110,8 @@ pub(super) fn defaults(folder: &Path) -> Config {
             log_bytes_max: 16_384,
             writes_max_bytes: 16_777_216,
             host_calls_max: 1_000,
+            compile_ms: 120_000,
+            compile_memory_max_bytes: 2_147_483_648,
             quarantine_faults: 20,
             quarantine_window_ms: 60_000,
             quarantine_backoff_ms: 5_000,
@@ -221,6 +225,12 @@ fn plugins(section: &Section<'_>, folder: &Path, default: PluginsConfig) -> Resu
         log_bytes_max: section.integer("log_bytes_max", 0..=1_048_576, default.log_bytes_max)?,
         writes_max_bytes: section.integer("writes_max_bytes", 1_024..=1_073_741_824, default.writes_max_bytes)?,
         host_calls_max: section.integer("host_calls_max", 1..=1_000_000, default.host_calls_max)?,
+        compile_ms: section.integer("compile_ms", 1_000..=3_600_000, default.compile_ms)?,
+        compile_memory_max_bytes: section.integer(
+            "compile_memory_max_bytes",
+            67_108_864..=1_099_511_627_776,
+            default.compile_memory_max_bytes,
+        )?,
         quarantine_faults: section.integer("quarantine_faults", 0..=1_000_000, default.quarantine_faults)?,
         quarantine_window_ms: section.integer("quarantine_window_ms", BACKOFF_MS, default.quarantine_window_ms)?,
         quarantine_backoff_ms: backoff_ms,

@@ -52,6 +52,8 @@ fn every_key_is_read() {
         log_bytes_max = 0
         writes_max_bytes = 1024
         host_calls_max = 1
+        compile_ms = 1000
+        compile_memory_max_bytes = 67_108_864
         quarantine_faults = 0
         quarantine_window_ms = 1
         quarantine_backoff_ms = 7
@@ -94,6 +96,7 @@ fn every_key_is_read() {
         (config.plugins.log_bytes_max, config.plugins.writes_max_bytes, config.plugins.host_calls_max),
         (0, 1_024, 1)
     );
+    assert_eq!((config.plugins.compile_ms, config.plugins.compile_memory_max_bytes), (1000, 67_108_864));
     let globex = &config.named_plugins["globex-units"];
     assert_eq!(globex.instances, Instances::Pool { size: 2, recycle_after_calls: 7, recycle_after_bytes: 65_536 });
     let lamp = &config.named_plugins["lamp"];

@@ -85,6 +85,10 @@ pub(crate) struct PluginsConfig {
     pub(crate) writes_max_bytes: usize,
     /// Calls of imports that one call may make. Default 1 000.
     pub(crate) host_calls_max: u32,
+    /// Processor time that compiling a file may take. Default 120 000.
+    pub(crate) compile_ms: u64,
+    /// Memory that its compiler may need. Default 2 147 483 648.
+    pub(crate) compile_memory_max_bytes: u64,
     /// So many faults within the window put a plugin into quarantine; 0: none do. Default 20.
     pub(crate) quarantine_faults: u32,
     /// That window. Default 60 000.

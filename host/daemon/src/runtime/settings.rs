@@ -4,11 +4,26 @@ use crate::config::{Config, Durability, Instances};
 use dragoman_core::Limits;
 use dragoman_wasm::{PluginOptions, PoolOptions, QuarantineOptions, RuntimeOptions};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 /// Folder of compiled plugins inside the data folder; nobody but the daemon writes it.
 const COMPILED: &str = "compiled";
 /// Folder of the versions that serve or that open commands need, inside the data folder.
 const KEPT: &str = "plugins-kept";
+
+/// The word on the command line with which this program compiles a plugin for a daemon.
+pub const COMPILE_PLUGIN: &str = "compile-plugin";
+
+/// This program, also where its file was replaced by a newer one since it started.
+#[cfg(target_os = "linux")]
+fn own_program() -> OsString {
+    "/proc/self/exe".into()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_program() -> OsString {
+    std::env::current_exe().map_or_else(|_| "dragoman".into(), Into::into)
+}
 
 /// Bounds of the machine.
 pub fn core_limits(config: &Config) -> Limits {
@@ -46,6 +61,9 @@ pub fn runtime_options(config: &Config) -> RuntimeOptions {
             backoff_max_ms: plugins.quarantine_backoff_max_ms,
         },
         json_max_bytes: config.http.body_max_bytes,
+        compile_ms: plugins.compile_ms,
+        compile_memory_max_bytes: plugins.compile_memory_max_bytes,
+        compiler: Some(vec![own_program(), COMPILE_PLUGIN.into()]),
         cache_dir: Some(config.data_dir.join(COMPILED)),
         kept_dir: Some(config.data_dir.join(KEPT)),
         ..RuntimeOptions::default()

@@ -88,6 +88,8 @@ impl Bench {
             wait_ms: 60_000,
             grants: dragoman_wasm::Interface::ALL.into_iter().collect(),
             cache_dir: Some(guests::compiled()),
+            // The program of these tests compiles for nobody.
+            compiler: None,
             ..settings::runtime_options(&config)
         };
         let folder = config.plugins.folder.clone();
