@@ -84,6 +84,16 @@ impl Runtime {
     pub fn instances_free(&self) -> usize {
         self.0.fresh.available_permits()
     }
+
+    /// Instances that could be kept between calls now, beside those that are.
+    pub fn kept_free(&self) -> usize {
+        self.0.kept.available_permits()
+    }
+
+    /// Instances that are there now, as the engine counts them: running, or kept between calls.
+    pub fn instances_live(&self) -> u64 {
+        self.0.engine.pooling_allocator_metrics().map_or(0, |metrics| metrics.component_instances())
+    }
 }
 
 pub(crate) fn config(options: &RuntimeOptions, instances: u32) -> Config {

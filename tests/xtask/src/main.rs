@@ -6,6 +6,7 @@ mod demo;
 mod guests;
 mod plugins;
 mod process;
+mod soak;
 mod test;
 mod tools;
 mod workspace;
@@ -47,6 +48,21 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Call plugins for half an hour and ten million times, and see that memory stands still and no instance slot is lost.
+    Soak {
+        /// How long, in minutes.
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
+        /// How many calls at least.
+        #[arg(long, default_value_t = 10_000_000)]
+        calls: u64,
+        /// Only this guest: rust-fresh, javascript-pool or traps.
+        #[arg(long)]
+        guest: Option<String>,
+        /// Write the figures to docs/soak.md.
+        #[arg(long)]
+        write_docs: bool,
+    },
     /// What continuous integration runs: format, lints, every test, the demonstration.
     Ci,
 }
@@ -69,6 +85,10 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Guests => guests::build(&workspace),
         Task::Test { filter } => test::run(&workspace, filter.as_deref()),
         Task::Bench { options } => return bench::run(&workspace, options),
+        Task::Soak { minutes, calls, guest, write_docs } => {
+            let (minutes, calls, write_docs) = (*minutes, *calls, *write_docs);
+            soak::run(&workspace, &soak::Options { minutes, calls, guest: guest.clone(), write_docs })
+        }
         Task::Ci => ci::run(&workspace),
     }?;
     Ok(ExitCode::SUCCESS)

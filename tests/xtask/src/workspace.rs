@@ -68,6 +68,11 @@ impl Workspace {
         self.target.join("bench")
     }
 
+    /// Where the soaks leave their figures.
+    pub(crate) fn soak_results(&self) -> PathBuf {
+        self.target.join("soak")
+    }
+
     /// The Python environment of the bench.
     pub(crate) fn bench_venv(&self) -> PathBuf {
         self.target.join("bench-venv")

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+/// That of the daemon: how memory stands after millions of calls is its doing as well.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 mod access;
 mod answers;
 mod calls;
@@ -21,6 +25,7 @@ mod quarantine;
 mod reads;
 mod registry;
 mod sessions;
+mod soak;
 mod tokens;
 mod told;
 mod vectors;
