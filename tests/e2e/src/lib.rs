@@ -14,6 +14,7 @@ pub mod devicehive;
 pub mod devices;
 pub mod external_broker;
 pub mod fleets;
+pub mod harm;
 pub mod http;
 pub mod huawei;
 pub mod lamps;

@@ -3,12 +3,10 @@
 
 use anyhow::{Context, bail, ensure};
 use dragoman_e2e::wait::{self, SOON};
-use dragoman_e2e::{Admin, Daemon, http};
+use dragoman_e2e::{Admin, Daemon, harm, http};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 const DIALECT: &str = "scripted";
@@ -22,7 +20,7 @@ async fn what_a_failing_plugin_does_not_read_is_kept_and_read_by_its_next_versio
     let mut daemon = Daemon::start(quarantine).await?;
     let folder = daemon.own_plugins()?;
     daemon.reconfigure("\"huawei-iotda\", ", &format!("\"{DIALECT}\", \"huawei-iotda\", "))?;
-    let first = build()?;
+    let first = fs::read(harm::build()?.join("scripted.wasm")).context("reading the dialect")?;
     fs::write(folder.join("scripted.wasm"), &first).context("putting the plugin into the folder")?;
     daemon.kill().await?;
     daemon.start_again().await?;
@@ -104,26 +102,6 @@ impl Lamp {
         };
         tokio::time::timeout(Duration::from_secs(60), acknowledged).await.context("no acknowledgement")?
     }
-}
-
-/// Builds the dialect of the tests of dragoman-wasm, where that crate's own tests build it too.
-fn build() -> anyhow::Result<Vec<u8>> {
-    let test = std::env::current_exe().context("asking for the path of the test")?;
-    let target: PathBuf = test.ancestors().nth(3).context("the test is not in a target directory")?.join("tmp/guests");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2", "--target-dir"])
-        .arg(&target)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/wasm/tests/guests"))
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("CARGO_BUILD_TARGET")
-        .env_remove("CARGO_TARGET_DIR")
-        .status()
-        .context("running cargo")?;
-    ensure!(status.success(), "the guests in host/wasm/tests/guests do not build; they need the target wasm32-wasip2");
-    let file = target.join("wasm32-wasip2/release/scripted.wasm");
-    fs::read(&file).with_context(|| format!("reading {}", file.display()))
 }
 
 /// The same dialect as another version of itself.
