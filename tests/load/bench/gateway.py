@@ -88,6 +88,8 @@ def _configuration(place: Place, durability: str, embedded: bool) -> str:
             "[brokers.bench]",
             f'url = "mqtt://127.0.0.1:{place.broker_port}"',
             f'dialect = "{DIALECT}"',
+            # Its session ends with it, or the broker would hold for it what the other targets' devices answer.
+            'session_expiry_s = 0',
             'device_alias = "huawei.id"',
             'topics = ["$oc/devices/{device}/sys/commands/response/+"]',
         ]
