@@ -75,6 +75,8 @@ pub trait Backend: Send + Sync + 'static {
     fn request_count(&self, target: &str) -> Result<u64, StoreError>;
     /// Messages that no plugin could read, by number behind `after`: all of them, or those of one plugin.
     fn dead_letters(&self, plugin: Option<&str>, after: u64, limit: u32) -> Result<Vec<DeadLetterRow>, StoreError>;
+    /// The greatest number that a dead letter ever had; also where that letter is gone.
+    fn last_dead_letter(&self) -> Result<u64, StoreError>;
 
     /// A document by key.
     fn document(&self, dialect: &str, collection: &str, key: &str) -> Result<Option<DocumentRecord>, StoreError>;

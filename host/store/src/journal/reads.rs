@@ -155,6 +155,11 @@ impl Journal {
         self.query(move |backend| backend.dead_letters(plugin.as_deref(), after, limit)).await
     }
 
+    /// The greatest number that a dead letter ever had; also where that letter is gone.
+    pub async fn last_dead_letter(&self) -> Result<u64, StoreError> {
+        self.query(|backend| backend.last_dead_letter()).await
+    }
+
     /// Devices that carry all these labels (none: every device), in id order behind `after`; at most
     /// [`crate::PAGE_MAX`].
     pub async fn devices(

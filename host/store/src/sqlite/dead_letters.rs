@@ -54,3 +54,10 @@ pub(super) fn list(
     }
     Ok(all)
 }
+
+pub(super) fn last(db: &Connection) -> Result<u64, Problem> {
+    let last: i64 = db
+        .prepare_cached("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'dead_letter'), 0)")?
+        .query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(last).unwrap_or(0))
+}

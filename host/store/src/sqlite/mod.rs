@@ -220,6 +220,10 @@ impl Backend for SqliteBackend {
         self.read("listing dead letters", |db| dead_letters::list(db, plugin, after, limit))
     }
 
+    fn last_dead_letter(&self) -> Result<u64, StoreError> {
+        self.read("looking for the last dead letter", dead_letters::last)
+    }
+
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {
         self.read("reading a credential", |db| accounts::credential(db, dialect, account))
     }

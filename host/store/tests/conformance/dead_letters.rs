@@ -59,6 +59,8 @@ pub async fn dead_letters_are_replaced_removed_and_paged_by_plugin(place: &impl 
         .unwrap();
     assert_eq!(journal.dead_letters(Some("globex"), 0, 10).await.unwrap(), [again]);
     assert_eq!(list(None, 0, 10).await, [2, 3, 5]);
+    journal.append(vec![Write::DeadLetterRemove(5)]).unwrap();
+    assert_eq!(journal.last_dead_letter().await.unwrap(), 5, "also where it is gone");
 }
 
 pub async fn a_dead_letter_whose_number_does_not_fit_is_refused(place: &impl Place) {

@@ -193,6 +193,9 @@ impl Backend for Gate {
     fn dead_letters(&self, plugin: Option<&str>, after: u64, limit: u32) -> Result<Vec<DeadLetterRow>, StoreError> {
         self.inner.dead_letters(plugin, after, limit)
     }
+    fn last_dead_letter(&self) -> Result<u64, StoreError> {
+        self.inner.last_dead_letter()
+    }
     fn credential(&self, dialect: &str, account: &str) -> Result<Option<CredentialRecord>, StoreError> {
         self.inner.credential(dialect, account)
     }

@@ -43,6 +43,11 @@ impl Index {
         self.letters.insert(seq, Letter { plugin, bytes, tries });
     }
 
+    /// Numbers up to this one were given before, and are not given again.
+    pub(super) fn continue_after(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
     /// Makes room and adds a letter. The oldest of the plugin that holds the most give way, the new letter counted: a plugin
     /// that buries much costs no other its letters. None where it does not fit with nothing beside it.
     pub(super) fn add(&mut self, plugin: Arc<str>, bytes: u64) -> Option<Added> {

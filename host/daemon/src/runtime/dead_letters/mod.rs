@@ -70,6 +70,8 @@ impl DeadLetters {
     /// # Errors
     /// Where the store cannot be read.
     pub async fn restore(&self, journal: &Journal) -> Result<(), StoreError> {
+        let last = journal.last_dead_letter().await?;
+        self.lock().continue_after(last);
         let mut after = 0;
         loop {
             let rows = journal.dead_letters(None, after, READ_MAX).await?;

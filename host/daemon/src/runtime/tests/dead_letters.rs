@@ -127,6 +127,11 @@ fn dead_letters_outlive_a_kill() {
         let done = bench.gateway.replay_dead_letters(&Letters::One(1)).await.unwrap();
         assert_eq!((done.replayed, done.left), (1, 1));
         bench.left("told", 1).await;
+        bench.gateway.drop_dead_letters(&Letters::Of(DIALECT.into())).await.unwrap();
+    });
+    life(folder.path(), async |bench| {
+        bench.lamp_says("harm panic").await;
+        assert_eq!(bench.numbers().await, [3], "no number is given twice");
     });
 }
 
