@@ -113,7 +113,7 @@ async fn cost_of_a_message(broker: &EmbeddedBroker, topic: &str, times: u32) {
     let begin = Instant::now();
     let mut reached = 0;
     for _ in 0..times {
-        reached = broker.publish(&message, None).await;
+        reached = broker.publish(None, &message, None).await;
     }
     println!("a message to {reached} sessions: {:?}", begin.elapsed() / times);
 }

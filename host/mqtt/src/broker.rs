@@ -141,10 +141,10 @@ pub trait Broker: Send + Sync {
     ) -> Delivery;
 
     /// Sends a message to every session that subscribed and whose policy lets it receive it, as if a client had
-    /// published it, and returns to how many: each gets it once, however many of its subscriptions match. Its `retain`
-    /// flag counts. Absent persistent sessions get it when they return, unless it expires first or their policy of then
-    /// hides it.
-    async fn publish(&self, message: &Message, expires_in_ms: Option<u64>) -> usize;
+    /// published it, and returns to how many: each gets it once, however many of its subscriptions match. With a
+    /// dialect, to that one's sessions only. Its `retain` flag counts. Absent persistent sessions get it when they return,
+    /// unless it expires first or their policy of then hides it.
+    async fn publish(&self, dialect: Option<&str>, message: &Message, expires_in_ms: Option<u64>) -> usize;
 
     /// Sends a message to one connected session, whether or not it subscribed. QoS and `retain` as with
     /// [`Broker::publish_to`], and the bound on what waits for the session is the same; there is no receipt, and it is

@@ -123,7 +123,7 @@ async fn a_client_id_is_not_given_to_a_stranger() {
             assert_eq!(connack.code, refused, "{stranger} while it is connected");
         }
         // The owner was not disturbed, and what it left is not given away while it is absent.
-        assert_eq!(stage.broker.publish(&message("private", "x", 1), None).await, 1);
+        assert_eq!(stage.broker.publish(None, &message("private", "x", 1), None).await, 1);
         owner.take().await;
         drop(owner);
         stage.closed().await;
@@ -145,7 +145,7 @@ async fn a_device_takes_its_client_id_over_under_another_principal_and_begins_an
     let (mut second, connack) = Client::connect(stage.address, &v4("id").kept(60).user("other/key2@d1")).await;
     assert!(!connack.session_present);
     first.closed().await;
-    assert_eq!(stage.broker.publish(&message("private", "x", 1), None).await, 0);
+    assert_eq!(stage.broker.publish(None, &message("private", "x", 1), None).await, 0);
     second.nothing_more().await;
     assert!(stage.broker.subscriptions(&stage.broker.session_of(&device("d1")).unwrap().id).is_empty());
     stage.stop().await;

@@ -51,7 +51,7 @@ async fn joined(stage: &mut Stage, connect: &Connect) -> (Client, Arc<Session>) 
 }
 
 async fn send(stage: &Stage, topic: &str) -> usize {
-    stage.broker.publish(&message(topic, topic, 1), None).await
+    stage.broker.publish(None, &message(topic, topic, 1), None).await
 }
 
 fn words(stage: &Stage, session: &SessionId) -> Vec<String> {
@@ -176,7 +176,7 @@ async fn retained_messages_come_as_the_rewritten_filter_says() {
     for topic in ["things/app1/r", "things/app2/r", "news/r", "plain"] {
         let mut retained = message(topic, "kept", 1);
         retained.retain = true;
-        stage.broker.publish(&retained, None).await;
+        stage.broker.publish(None, &retained, None).await;
     }
     let (mut app, _) = joined(&mut stage, &v4("c").user("app1")).await;
     app.subscribe(&[("#", 1), ("$share/g/news/#", 1)]).await;

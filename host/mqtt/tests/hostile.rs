@@ -6,7 +6,7 @@ mod common;
 
 use common::wire::{Client, packet, v4, v5};
 use common::{Heard, Setup, Stage, device, message, open_policy, token};
-use dragoman_core::{DeviceId, Grant, Policy};
+use dragoman_core::{DeviceId, Grant, Message, Policy};
 use dragoman_mqtt::{Broker, CloseReason, Delivery};
 use std::time::Duration;
 
@@ -134,13 +134,13 @@ async fn a_shared_subscription_is_checked_by_the_filter_in_it() {
         }
         let words: Vec<_> = stage.broker.subscriptions(&session.id).into_iter().map(|s| s.filter).collect();
         assert_eq!(words, ["mallory/#", "$share/g/mallory/#"]);
-        stage.broker.publish(&message("alice/x", "x", 0), None).await;
+        stage.broker.publish(None, &message("alice/x", "x", 0), None).await;
         // One for itself and one for its group.
-        assert_eq!(stage.broker.publish(&message("mallory/x", "x", 0), None).await, 2);
+        assert_eq!(stage.broker.publish(None, &message("mallory/x", "x", 0), None).await, 2);
         mallory.take().await;
         mallory.take().await;
         mallory.unsubscribe("mallory/#").await;
-        assert_eq!(stage.broker.publish(&message("mallory/x", "x", 0), None).await, 1);
+        assert_eq!(stage.broker.publish(None, &message("mallory/x", "x", 0), None).await, 1);
         mallory.take().await;
         mallory.nothing_more().await;
         // What is no shared subscription at all is refused, or ends the connection.
@@ -182,10 +182,14 @@ async fn a_group_hands_no_member_what_its_policy_hides_and_takes_nothing_from_ot
         members.push(member);
     }
     for _ in 0..6 {
-        assert_eq!(stage.broker.publish(&message("up/secret", "x", 1), None).await, 2, "one in each platform's group");
+        assert_eq!(
+            stage.broker.publish(None, &message("up/secret", "x", 1), None).await,
+            2,
+            "one in each platform's group"
+        );
     }
     for _ in 0..4 {
-        stage.broker.publish(&message("up/plain", "x", 1), None).await;
+        stage.broker.publish(None, &message("up/plain", "x", 1), None).await;
     }
     for (member, secret, plain) in [(0, 0, 2), (1, 6, 2), (2, 6, 4)] {
         let mut got = Vec::new();
@@ -235,6 +239,32 @@ async fn a_network_server_is_commanded_through_its_shared_subscription() {
         assert_eq!(send(&stage, 3).await, Delivery::NoSubscriber);
         stage.stop().await;
     }
+}
+
+/// At once, and retained for who subscribes later.
+#[tokio::test]
+async fn what_one_platform_publishes_no_client_of_another_hears() {
+    let mut setup = Setup::new();
+    setup.admit = Box::new(|attempt| {
+        let principal = attempt.session.username.clone().unwrap_or_default();
+        let dialect = if principal == "other" { "globex-units" } else { "acme-things" };
+        Ok(Grant { dialect: dialect.into(), device: None, principal, policy: open_policy() })
+    });
+    let stage = setup.start().await;
+    let (mut own, _) = Client::connect(stage.address, &v4("own")).await;
+    let (mut other, _) = Client::connect(stage.address, &v4("other")).await;
+    for client in [&mut own, &mut other] {
+        assert_eq!(client.subscribe(&[("now/#", 1)]).await, [1]);
+    }
+    assert_eq!(stage.broker.publish(Some("acme-things"), &message("now/x", "x", 1), None).await, 1);
+    let kept = Message { retain: true, ..message("kept/x", "x", 1) };
+    assert_eq!(stage.broker.publish(Some("acme-things"), &kept, None).await, 0);
+    for client in [&mut own, &mut other] {
+        assert_eq!(client.subscribe(&[("kept/#", 1)]).await, [1]);
+    }
+    assert_eq!((own.take().await.topic.as_str(), own.take().await.topic.as_str()), ("now/x", "kept/x"));
+    other.nothing_more().await;
+    stage.stop().await;
 }
 
 #[tokio::test]
@@ -325,7 +355,7 @@ async fn what_waits_for_a_subscriber_that_does_not_read_is_bounded() {
     // The socket's buffers, the queue and as much again before it: far below this.
     let mut taken = 0;
     for _ in 0..2_000 {
-        taken += stage.broker.publish(&big, None).await;
+        taken += stage.broker.publish(None, &big, None).await;
         tokio::task::yield_now().await;
     }
     assert!(taken < 1_000, "{taken} messages wait");
@@ -333,7 +363,7 @@ async fn what_waits_for_a_subscriber_that_does_not_read_is_bounded() {
     for _ in 0..taken.min(50) {
         stalled.message().await;
     }
-    while stage.broker.publish(&message("again", "x", 0), None).await == 0 {
+    while stage.broker.publish(None, &message("again", "x", 0), None).await == 0 {
         stalled.message().await;
     }
     while stalled.message().await.topic != "again" {}

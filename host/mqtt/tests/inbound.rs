@@ -154,7 +154,7 @@ async fn mqtt_5_properties_arrive_as_attributes_and_go_on() {
     assert_eq!(listener.take().await.properties.len(), properties.len());
     let mut again = message("up", "y", 0);
     again.attributes = attributes;
-    stage.broker.publish(&again, None).await;
+    stage.broker.publish(None, &again, None).await;
     assert_eq!(listener.take().await.properties.len(), properties.len());
     stage.stop().await;
 }

@@ -50,7 +50,7 @@ async fn firmware_that_subscribed_once_is_not_deaf_after_a_restart() {
             let mut stage = restarted(stage).await;
             assert_eq!(stage.broker.stats().kept, 1);
             // What other clients send to an absent persistent session waits, as MQTT says.
-            assert_eq!(stage.broker.publish(&message("down/1", "early", 1), None).await, 1);
+            assert_eq!(stage.broker.publish(None, &message("down/1", "early", 1), None).await, 1);
             assert_eq!(
                 stage.broker.publish_to(&device("d1"), &message("down/2", "x", 1), true, 9, token(0)).await,
                 Delivery::Away
@@ -63,12 +63,12 @@ async fn firmware_that_subscribed_once_is_not_deaf_after_a_restart() {
             let names: Vec<_> =
                 stage.broker.subscriptions(&session.id).into_iter().map(|s| (s.filter, s.qos)).collect();
             assert_eq!(names, [("down/#".to_owned(), 1)]);
-            assert_eq!(stage.broker.publish(&message("news", "x", 1), None).await, 0);
+            assert_eq!(stage.broker.publish(None, &message("news", "x", 1), None).await, 0);
             let sent =
                 stage.broker.publish_to(&device("d1"), &message("down/2", "now", 1), true, 9_999, token(1)).await;
             assert_eq!(sent, Delivery::Sent { receipt: true });
             assert_eq!(client.take().await.payload, "now");
-            assert_eq!(stage.broker.publish(&message("down/3", "routed", 1), None).await, 1);
+            assert_eq!(stage.broker.publish(None, &message("down/3", "routed", 1), None).await, 1);
             assert_eq!(client.take().await.payload, "routed");
             client.nothing_more().await;
             // It survives a second restart without another SUBSCRIBE, and ends with its UNSUBSCRIBE.
@@ -77,7 +77,7 @@ async fn firmware_that_subscribed_once_is_not_deaf_after_a_restart() {
             assert!(connack.session_present);
             client.ping().await;
             client.unsubscribe("down/#").await;
-            assert_eq!(stage.broker.publish(&message("down/4", "x", 1), None).await, 0);
+            assert_eq!(stage.broker.publish(None, &message("down/4", "x", 1), None).await, 0);
             stage.stop().await;
         }
     }
@@ -174,10 +174,10 @@ async fn a_restored_session_obeys_the_policy_of_today() {
         Ok(grant(attempt, policy))
     });
     let stage = setup.start().await;
-    stage.broker.publish(&message("down/1", "no", 1), None).await;
+    stage.broker.publish(None, &message("down/1", "no", 1), None).await;
     let (mut client, _) = Client::connect(stage.address, &v4("d1").kept(60)).await;
-    stage.broker.publish(&message("down/1", "no", 1), None).await;
-    stage.broker.publish(&message("down/2", "yes", 1), None).await;
+    stage.broker.publish(None, &message("down/1", "no", 1), None).await;
+    stage.broker.publish(None, &message("down/2", "yes", 1), None).await;
     assert_eq!(client.take().await.payload, "yes");
     client.nothing_more().await;
     stage.stop().await;
@@ -196,7 +196,7 @@ async fn what_a_client_ends_at_once_after_it_resumed_stays_ended() {
         assert_eq!(again.packet().await.unwrap().first, 0x20);
         assert_eq!(again.packet().await.unwrap().first, 0xb0);
         again.ping().await;
-        assert_eq!(stage.broker.publish(&message("down", "x", 1), None).await, 0, "round {round}");
+        assert_eq!(stage.broker.publish(None, &message("down", "x", 1), None).await, 0, "round {round}");
         assert_eq!(stage.broker.device_subscriptions(&device("d1")), Some(Vec::new()));
     }
     stage.stop().await;

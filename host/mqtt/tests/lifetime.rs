@@ -22,13 +22,13 @@ async fn two_brokers_in_a_process_do_not_know_each_other() {
         client.subscribe(&[("t", 1)]).await;
     }
     assert_ne!(one.opened().await.0.id, two.opened().await.0.id);
-    assert_eq!(one.broker.publish(&message("t", "one", 1), None).await, 1);
+    assert_eq!(one.broker.publish(None, &message("t", "one", 1), None).await, 1);
     assert_eq!(client1.take().await.payload, "one");
     client2.nothing_more().await;
     one.stop().await;
     client1.closed().await;
     client2.ping().await;
-    assert_eq!(two.broker.publish(&message("t", "two", 1), None).await, 1);
+    assert_eq!(two.broker.publish(None, &message("t", "two", 1), None).await, 1);
     assert_eq!(client2.take().await.payload, "two");
     two.stop().await;
 }
@@ -53,7 +53,7 @@ async fn a_broker_stops_and_starts_again_on_its_port() {
         assert_eq!(closed, 2);
         stage.stop().await;
         let delivery = stage.broker.publish_to(&device("c"), &message("t", "x", 1), false, 1, token(0)).await;
-        assert_eq!((delivery, stage.broker.publish(&message("t", "x", 1), None).await), (Delivery::Away, 0));
+        assert_eq!((delivery, stage.broker.publish(None, &message("t", "x", 1), None).await), (Delivery::Away, 0));
     }
 }
 

@@ -49,13 +49,13 @@ async fn implicit_and_explicit_subscriptions_give_one_copy_with_the_higher_qos()
 async fn implicit_subscriptions_end_with_their_session() {
     let mut stage = Setup::new().policy(implicit("auto/#", 1)).start().await;
     let (mut device1, _) = Client::connect(stage.address, &v4("d1").kept(60)).await;
-    assert_eq!(stage.broker.publish(&message("auto/1", "x", 1), None).await, 1);
+    assert_eq!(stage.broker.publish(None, &message("auto/1", "x", 1), None).await, 1);
     device1.take().await;
     let session = stage.broker.session_of(&device("d1")).unwrap();
     assert!(stage.broker.subscriptions(&session.id).is_empty(), "it did not ask for it");
     drop(device1);
     stage.closed().await;
-    assert_eq!(stage.broker.publish(&message("auto/1", "x", 1), None).await, 0);
+    assert_eq!(stage.broker.publish(None, &message("auto/1", "x", 1), None).await, 0);
     stage.stop().await;
 }
 
@@ -65,12 +65,12 @@ async fn wildcards_do_not_show_topics_that_begin_with_a_dollar() {
     let (mut all, _) = Client::connect(stage.address, &v4("all")).await;
     assert_eq!(all.subscribe(&[("#", 1), ("+/devices/d1", 1)]).await, [1, 1]);
     for topic in ["$oc/devices/d1", "$globex/devices/d1"] {
-        assert_eq!(stage.broker.publish(&message(topic, "x", 1), None).await, 0);
+        assert_eq!(stage.broker.publish(None, &message(topic, "x", 1), None).await, 0);
     }
     assert_eq!(all.subscribe(&[("$oc/devices/#", 1)]).await, [1]);
-    assert_eq!(stage.broker.publish(&message("$oc/devices/d1", "x", 1), None).await, 1);
+    assert_eq!(stage.broker.publish(None, &message("$oc/devices/d1", "x", 1), None).await, 1);
     assert_eq!(all.take().await.topic, "$oc/devices/d1");
-    assert_eq!(stage.broker.publish(&message("plain/devices/d1", "x", 1), None).await, 1);
+    assert_eq!(stage.broker.publish(None, &message("plain/devices/d1", "x", 1), None).await, 1);
     assert_eq!(all.take().await.topic, "plain/devices/d1");
     all.nothing_more().await;
     // Behind the first level it is a character like others, in filters too.
@@ -80,7 +80,7 @@ async fn wildcards_do_not_show_topics_that_begin_with_a_dollar() {
     for filter in ["things/d1/$added", "plain/#", "things/+/$added/#"] {
         assert_eq!(all.subscribe(&[(filter, 1)]).await, [1]);
         let topic = if filter == "plain/#" { "plain/$x" } else { "things/d1/$added" };
-        assert_eq!(stage.broker.publish(&message(topic, "x", 1), None).await, 1, "{filter}");
+        assert_eq!(stage.broker.publish(None, &message(topic, "x", 1), None).await, 1, "{filter}");
         assert_eq!(all.take().await.topic, topic);
         all.unsubscribe(filter).await;
     }
@@ -121,9 +121,9 @@ async fn the_receive_filter_holds_for_routed_retained_and_targeted_messages() {
     let stage = setup.start().await;
     let mut kept = message("hidden/r", "x", 1);
     kept.retain = true;
-    stage.broker.publish(&kept, None).await;
+    stage.broker.publish(None, &kept, None).await;
     kept.topic = "seen/r".into();
-    stage.broker.publish(&kept, None).await;
+    stage.broker.publish(None, &kept, None).await;
     let (mut device1, _) = Client::connect(stage.address, &v4("d1")).await;
     let (mut sender, _) = Client::connect(stage.address, &v4("app")).await;
     assert_eq!(device1.subscribe(&[("#", 1)]).await, [1]);
@@ -165,7 +165,7 @@ async fn a_shared_subscription_serves_one_member_at_a_time() {
         assert_eq!(member.subscribe(&[("$share/g/$oc/up/#", 1)]).await, [1]);
     }
     for _ in 0..10 {
-        assert_eq!(stage.broker.publish(&message("$oc/up/1", "x", 1), None).await, 1);
+        assert_eq!(stage.broker.publish(None, &message("$oc/up/1", "x", 1), None).await, 1);
     }
     for member in [&mut one, &mut two] {
         for _ in 0..5 {

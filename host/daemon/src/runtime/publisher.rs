@@ -18,6 +18,8 @@ const PLACES: u32 = 65_536;
 pub enum Departure {
     /// A message.
     Publish {
+        /// Whose it is. Nobody of another dialect gets it.
+        dialect: Arc<str>,
         /// Whom it goes to.
         to: Readers,
         /// The message.
@@ -90,12 +92,12 @@ async fn work_off(
             return;
         }
         match departure {
-            Departure::Publish { to: Readers::Subscribers, message } => {
-                let readers = broker.publish(&message, None).await;
+            Departure::Publish { dialect, to: Readers::Subscribers, message } => {
+                let readers = broker.publish(Some(&dialect), &message, None).await;
                 let readers = u64::try_from(readers).unwrap_or(u64::MAX);
                 metrics::counter!("dragoman_published_total", "to" => "subscribers").increment(readers);
             }
-            Departure::Publish { to: Readers::Session(session), message } => {
+            Departure::Publish { to: Readers::Session(session), message, .. } => {
                 let result = if broker.publish_to_session(&session, &message).await { "session" } else { "nobody" };
                 metrics::counter!("dragoman_published_total", "to" => result).increment(1);
             }

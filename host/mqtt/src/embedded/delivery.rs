@@ -11,7 +11,7 @@ use super::{convert, policy, router};
 use crate::broker::{Delivery, DeliveryToken, Receipt};
 use dragoman_core::{DeviceId, Message, SessionId};
 use rmqtt::codec::v5::PublishProperties;
-use rmqtt::types::{From as Origin, Id, Publish, Reason};
+use rmqtt::types::{From as Origin, FromType, Id, Publish, Reason};
 use rmqtt::utils::timestamp_millis;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ fn in_seconds(ms: u64) -> u32 {
 }
 
 /// What [`Broker::publish`](crate::Broker::publish) says.
-pub(super) async fn publish(hub: &Hub, message: &Message, expires_in_ms: Option<u64>) -> usize {
+pub(super) async fn publish(hub: &Hub, dialect: Option<&str>, message: &Message, expires_in_ms: Option<u64>) -> usize {
     let Some(running) = hub.running() else { return 0 };
     let scx = running.scx;
     let can_be = !message.retain || policy::can_be_retained(&message.topic);
@@ -104,13 +104,15 @@ pub(super) async fn publish(hub: &Hub, message: &Message, expires_in_ms: Option<
         tracing::warn!(topic = message.topic, "a message of the daemon has a topic that cannot be routed");
         return 0;
     }
-    let recipients = router::recipients(hub, None, &message.topic);
+    let recipients = router::recipients(hub, None, dialect, &message.topic);
     if recipients.is_empty() && !message.retain {
         return 0;
     }
     let wire = convert::publish(message, message.qos, message.retain, expires_in_ms.map(in_seconds));
     let publish = Publish::from(wire).create_time(timestamp_millis());
-    let from = Origin::from_admin(Id::new(scx.node.id(), 0, None, None, "dragoman".into(), None));
+    // The user name stands for the dialect: what is retained goes out by it later.
+    let from = Id::new(scx.node.id(), 0, None, None, "dragoman".into(), dialect.map(Into::into));
+    let from = Origin::from_admin(from);
     if message.retain {
         let expiry = expires_in_ms.map(Duration::from_millis);
         let retain = rmqtt::types::Retain { msg_id: None, from: from.clone(), publish: publish.clone() };
@@ -132,7 +134,7 @@ pub(super) fn may_deliver(hub: &Hub, live: &Live, from: &Origin, publish: &Publi
             && number_in(live, from).is_some_and(|number| live.hand_over(number, Instant::now()));
     }
     live.leave_routed();
-    if !live.may_receive(publish.topic.as_ref()) {
+    if !live.may_receive(publish.topic.as_ref()) || is_of_another(live, from) {
         hub.counters.dropped("receive-policy");
         return false;
     }
@@ -141,6 +143,12 @@ pub(super) fn may_deliver(hub: &Hub, live: &Live, from: &Origin, publish: &Publi
         return false;
     }
     true
+}
+
+/// Whether a plugin of another dialect published it.
+fn is_of_another(live: &Live, from: &Origin) -> bool {
+    let of = from.username.as_deref().filter(|_| matches!(from.typ(), FromType::Admin));
+    of.is_some_and(|of| live.session.dialect.as_deref() != Some(of))
 }
 
 /// A message was handed to a session's connection.

@@ -167,7 +167,7 @@ impl Shared for WaitingShared {
         if inbound::is_mark(topic) {
             return Ok(0);
         }
-        let recipients = router::recipients(&self.hub, Some(&from.id), topic);
+        let recipients = router::recipients(&self.hub, Some(&from.id), None, topic);
         let reached = self.forwards_to(from, &publish, recipients, msg_id).await;
         reached.map(|all| all.len()).map_err(|(all, failed)| (all.len(), failed))
     }

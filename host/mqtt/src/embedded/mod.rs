@@ -81,8 +81,8 @@ impl Broker for EmbeddedBroker {
         delivery::publish_to(&self.hub, device, message, subscribed_only, expires_in_ms, token).await
     }
 
-    async fn publish(&self, message: &Message, expires_in_ms: Option<u64>) -> usize {
-        delivery::publish(&self.hub, message, expires_in_ms).await
+    async fn publish(&self, dialect: Option<&str>, message: &Message, expires_in_ms: Option<u64>) -> usize {
+        delivery::publish(&self.hub, dialect, message, expires_in_ms).await
     }
 
     async fn close_device(&self, device: &DeviceId) {

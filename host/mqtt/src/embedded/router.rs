@@ -77,12 +77,15 @@ impl Picked {
     }
 }
 
-/// Who gets a message that `from` published on the topic.
-pub(super) fn recipients(hub: &Hub, from: Option<&Id>, topic: &str) -> SubRelations {
+/// Who gets a message that `from` published on the topic: sessions of one dialect where one is named.
+pub(super) fn recipients(hub: &Hub, from: Option<&Id>, dialect: Option<&str>, topic: &str) -> SubRelations {
     let mut picked = Picked::default();
     let (index, tables) = (hub.index(), hub.tables());
     index.visit(topic, |client, name, Relation { id, options }| {
         if options.no_local() == Some(true) && from == Some(id) {
+            return;
+        }
+        if dialect.is_some_and(|dialect| tables.dialect_of(client) != dialect) {
             return;
         }
         let live = tables.by_client.get::<str>(client.as_ref());
@@ -119,7 +122,7 @@ impl Router for OnceRouter {
         if inbound::is_mark(topic) {
             return Ok(SubRelationsMap::default());
         }
-        let list = recipients(&self.hub, Some(&from), topic.as_ref());
+        let list = recipients(&self.hub, Some(&from), None, topic.as_ref());
         Ok(std::iter::once((self.node, list)).collect())
     }
 

@@ -60,11 +60,12 @@ impl Broker for Network {
         self.embedded.publish_to(device, message, subscribed_only, expires_in_ms, token).await
     }
 
-    async fn publish(&self, message: &Message, expires_in_ms: Option<u64>) -> usize {
-        for outside in self.outside.iter().filter(|outside| outside.carries(&message.topic)) {
+    async fn publish(&self, dialect: Option<&str>, message: &Message, expires_in_ms: Option<u64>) -> usize {
+        let is_for = |outside: &&Outside| dialect.is_none_or(|dialect| outside.serves(dialect));
+        for outside in self.outside.iter().filter(is_for).filter(|outside| outside.carries(&message.topic)) {
             outside.post(message, message.retain);
         }
-        self.embedded.publish(message, expires_in_ms).await
+        self.embedded.publish(dialect, message, expires_in_ms).await
     }
 
     async fn publish_to_session(&self, session: &SessionId, message: &Message) -> bool {

@@ -57,7 +57,7 @@ impl Broker for FakeBroker {
         Delivery::Sent { receipt: *self.receipts.lock().unwrap() }
     }
 
-    async fn publish(&self, message: &Message, _: Option<u64>) -> usize {
+    async fn publish(&self, _: Option<&str>, message: &Message, _: Option<u64>) -> usize {
         self.note(message.topic.clone());
         1
     }

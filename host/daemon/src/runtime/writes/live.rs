@@ -63,7 +63,8 @@ impl Gateway {
         for one in after {
             match one {
                 After::Publish { to, message } => {
-                    self.publisher.push(seq, Departure::Publish { to, message }).await;
+                    let dialect = plugin.name().clone();
+                    self.publisher.push(seq, Departure::Publish { dialect, to, message }).await;
                 }
                 After::Close(session) => self.publisher.push(seq, Departure::Close(session)).await,
                 After::Forget(device) => self.publisher.push(seq, Departure::Forget(device)).await,
