@@ -10,8 +10,8 @@ mod runtime;
 mod serve;
 mod tls;
 
-/// Compiling a plugin takes tens of MiB for a moment, on several threads. This allocator gives them back to the system;
-/// the C library's keeps them for the life of the process.
+/// Compiled code and bursts of commands take tens of MiB for a moment, on several threads. This allocator gives them back
+/// to the system; the C library's keeps them for the life of the process.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -3,29 +3,59 @@
 //! A file is named for the component's digest and for everything in the engine that the code depends on. Loading
 //! compiled code means running it, so the folder must be the daemon's alone: nothing that an operator or a plugin
 //! author drops anywhere is ever loaded as compiled code.
+//!
+//! That a component was too dear to compile is kept there too, with the limits of then, so that it costs one compilation
+//! and not one at each start. What was not used for longest goes when the folder holds too much.
 
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 const CHECKSUM_BYTES: usize = 32;
+/// What the folder may hold.
+const FOLDER_MAX_BYTES: u64 = 1 << 30;
+const CODE: &str = "compiled";
+const REFUSED: &str = "refused";
 
-/// The code of a component in the cache, if it is there. Trouble with the cache is logged and costs a compilation.
-pub(crate) fn find(engine: &Engine, cache: Option<&Path>, digest: &str) -> Option<Component> {
+/// What the cache knows of a component.
+pub(crate) enum Found {
+    Code(Component),
+    /// It was too dear under the limits that hold, as the end of a sentence about it.
+    TooDear(String),
+}
+
+/// What the cache knows of a component, under these limits. Trouble with the cache is logged and costs a compilation.
+pub(crate) fn find(engine: &Engine, cache: Option<&Path>, digest: &str, limits: &str) -> Option<Found> {
     let cache = cache?;
     if let Err(error) = prepare(cache) {
         tracing::warn!(folder = %cache.display(), "compiled plugins are not kept: {error:#}");
         return None;
     }
-    let file = file_of(engine, cache, digest);
-    load(engine, &file).unwrap_or_else(|error| {
+    if let Ok(refused) = fs::read_to_string(file_of(engine, cache, digest, REFUSED))
+        && let Some((under, why)) = refused.split_once('\n')
+        && under == limits
+    {
+        return Some(Found::TooDear(why.to_owned()));
+    }
+    let file = file_of(engine, cache, digest, CODE);
+    let found = load(engine, &file).unwrap_or_else(|error| {
         tracing::warn!(file = %file.display(), "compiled code is not usable, compiling again: {error:#}");
         None
-    })
+    })?;
+    // The time of its last use is what decides when it goes; without it, it goes a little earlier.
+    let _ = fs::File::options().append(true).open(&file).and_then(|file| file.set_modified(SystemTime::now()));
+    Some(Found::Code(found))
+}
+
+/// Keeps that a component was too dear under these limits.
+pub(crate) fn refuse(engine: &Engine, cache: Option<&Path>, digest: &str, limits: &str, why: &str) {
+    write(engine, cache, digest, REFUSED, &[limits.as_bytes(), b"\n", why.as_bytes()]);
 }
 
 /// Compiles a component in this process.
@@ -47,19 +77,25 @@ pub(crate) fn take(engine: &Engine, cache: Option<&Path>, digest: &str, code: &[
     Ok(component)
 }
 
-/// Keeps code for the next start. [`find`] has said what is wrong with a folder that cannot be used.
+/// Keeps code for the next start.
 fn keep(engine: &Engine, cache: Option<&Path>, digest: &str, code: &[u8]) {
+    write(engine, cache, digest, CODE, &[Sha256::digest(code).as_slice(), code]);
+}
+
+/// [`find`] has said what is wrong with a folder that cannot be used.
+fn write(engine: &Engine, cache: Option<&Path>, digest: &str, end: &str, parts: &[&[u8]]) {
     let Some(cache) = cache.filter(|cache| prepare(cache).is_ok()) else { return };
-    let file = file_of(engine, cache, digest);
-    if let Err(error) = store(&file, code) {
-        tracing::warn!(file = %file.display(), "compiled code is not kept: {error:#}");
+    let file = file_of(engine, cache, digest, end);
+    let stored = store(&file, parts).and_then(|()| trim(cache, FOLDER_MAX_BYTES));
+    if let Err(error) = stored {
+        tracing::warn!(file = %file.display(), %error, "what a plugin was compiled to is not kept");
     }
 }
 
-fn file_of(engine: &Engine, cache: &Path, digest: &str) -> PathBuf {
+fn file_of(engine: &Engine, cache: &Path, digest: &str, end: &str) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    cache.join(format!("{digest}-{:016x}.compiled", hasher.finish()))
+    cache.join(format!("{digest}-{:016x}.{end}", hasher.finish()))
 }
 
 /// The code in the cache, if it is there and whole.
@@ -83,12 +119,35 @@ fn deserialize(engine: &Engine, code: &[u8]) -> anyhow::Result<Component> {
 }
 
 /// Writes beside and renames, so that no reader ever meets half a file.
-fn store(file: &Path, code: &[u8]) -> anyhow::Result<()> {
+fn store(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let beside = file.with_extension(format!("{}.writing", std::process::id()));
-    let mut bytes = Sha256::digest(code).to_vec();
-    bytes.extend_from_slice(code);
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, file)?;
+    let mut writing = fs::File::create(&beside)?;
+    parts.iter().try_for_each(|part| writing.write_all(part))?;
+    fs::rename(&beside, file)
+}
+
+/// Removes what was not used for longest, until the rest is small enough. What a killed process left half written is
+/// among it.
+fn trim(cache: &Path, max_bytes: u64) -> io::Result<()> {
+    let mut held = Vec::new();
+    for entry in fs::read_dir(cache)? {
+        let entry = entry?;
+        // Another process may have removed it.
+        if let Ok(metadata) = entry.metadata()
+            && metadata.is_file()
+        {
+            held.push((metadata.modified()?, metadata.len(), entry.path()));
+        }
+    }
+    held.sort_unstable();
+    let mut bytes: u64 = held.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, size, file) in held {
+        if bytes <= max_bytes {
+            break;
+        }
+        fs::remove_file(file)?;
+        bytes -= size;
+    }
     Ok(())
 }
 
@@ -132,7 +191,10 @@ mod tests {
 
     /// Takes a component from the cache, or compiles it.
     fn open(engine: &Engine, cache: &Path, digest: &str) -> Component {
-        find(engine, Some(cache), digest).unwrap_or_else(|| compile(engine, Some(cache), digest, EMPTY).unwrap())
+        match find(engine, Some(cache), digest, "limits") {
+            Some(Found::Code(component)) => component,
+            _ => compile(engine, Some(cache), digest, EMPTY).unwrap(),
+        }
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {
@@ -157,6 +219,38 @@ mod tests {
         }
         open(&engine, &cache, "d2");
         assert_eq!(files(&cache).len(), 2);
+    }
+
+    #[test]
+    fn what_was_too_dear_is_not_tried_again_under_the_same_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, engine) = (folder.path().join("cache"), Engine::default());
+        refuse(&engine, Some(&cache), "d1", "1 ms", "takes more than 1 ms");
+        let found = |digest, limits| match find(&engine, Some(&cache), digest, limits) {
+            Some(Found::TooDear(why)) => Some(why),
+            _ => None,
+        };
+        assert_eq!(found("d1", "1 ms").as_deref(), Some("takes more than 1 ms"));
+        assert_eq!(found("d1", "2 ms"), None);
+        assert_eq!(found("d2", "1 ms"), None);
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, engine) = (folder.path().join("cache"), Engine::default());
+        for (digest, age_s) in [("d1", 30), ("d2", 20), ("d3", 10)] {
+            open(&engine, &cache, digest);
+            let file = fs::File::options().append(true).open(file_of(&engine, &cache, digest, CODE)).unwrap();
+            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age_s)).unwrap();
+        }
+        open(&engine, &cache, "d1");
+        let held = |digest| file_of(&engine, &cache, digest, CODE).exists();
+        let one = fs::metadata(file_of(&engine, &cache, "d1", CODE)).unwrap().len();
+        trim(&cache, one * 2).unwrap();
+        assert_eq!([held("d1"), held("d2"), held("d3")], [true, false, true], "it was used again");
+        trim(&cache, 0).unwrap();
+        assert_eq!(files(&cache).len(), 0);
     }
 
     #[cfg(unix)]

@@ -59,17 +59,20 @@ impl Catalog {
 
     /// The plugin whose devices speak on a topic; where it was removed, the version that goes on with what is open.
     pub fn device_topic(&self, topic: &str) -> Option<&Arc<Plugin>> {
-        let claims = |claim: &Claim| matches!(claim, Claim::DeviceTopic(filter) if topic::matches(filter, topic));
-        let removed = self.older.iter().rev().filter(|plugin| !self.plugins.contains_key(plugin.name()));
-        let mut plugins = self.plugins.values().chain(removed);
-        plugins.find(|plugin| plugin.description.claims.iter().any(claims))
+        self.claimant(|claim| matches!(claim, Claim::DeviceTopic(filter) if topic::matches(filter, topic)))
     }
 
-    /// The plugin whose applications speak on a topic. Asked before [`Catalog::device_topic`]: one plugin may claim a
-    /// topic both ways.
+    /// The plugin whose applications speak on a topic; where it was removed, the version that goes on with what is open: on
+    /// some platforms devices answer there too. Asked before [`Catalog::device_topic`]: one plugin may claim a topic both
+    /// ways.
     pub fn application_topic(&self, topic: &str) -> Option<&Arc<Plugin>> {
-        let claims = |claim: &Claim| matches!(claim, Claim::ApplicationTopic(filter) if topic::matches(filter, topic));
-        self.plugins.values().find(|plugin| plugin.description.claims.iter().any(claims))
+        self.claimant(|claim| matches!(claim, Claim::ApplicationTopic(filter) if topic::matches(filter, topic)))
+    }
+
+    fn claimant(&self, claims: impl Fn(&Claim) -> bool) -> Option<&Arc<Plugin>> {
+        let removed = self.older.iter().rev().filter(|plugin| !self.plugins.contains_key(plugin.name()));
+        let mut plugins = self.plugins.values().chain(removed);
+        plugins.find(|plugin| plugin.description.claims.iter().any(&claims))
     }
 
     /// Whether nothing of it is another.

@@ -8,6 +8,7 @@ use crate::one_line::one_line;
 use crate::options::RuntimeOptions;
 use crate::runtime;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, Read as _, Write as _};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -21,19 +22,30 @@ const PATIENCE: u32 = 10;
 const CODE_MAX_BYTES: u64 = 256 << 20;
 /// What the compiler says on its way out.
 const SAID_MAX_BYTES: u64 = 64 << 10;
-/// How the compiler ends where the component is none.
-const NOT_VALID: i32 = 1;
+/// How the compiler ends where the component is none, and where it could not do its work (as in sysexits.h).
+const NOT_VALID: u8 = 65;
+const BROKEN: u8 = 70;
+/// Of what the compiler says, what is passed on in characters.
+const SAID_MAX: usize = 400;
 
 /// Why there is no code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CompileError {
     /// It is no component, and why.
     NotValid(String),
-    /// It cannot be compiled here, as the end of a sentence about it.
+    /// It goes past a limit, as the end of a sentence about it.
+    TooDear(String),
+    /// The compiler could not do its work, as the end of a sentence. That says nothing about the component.
     Failed(String),
 }
 
-use CompileError::{Failed, NotValid};
+use CompileError::{Failed, NotValid, TooDear};
+
+/// The limits in one line: what was too dear under others may be compiled under these.
+pub(crate) fn limits(options: &RuntimeOptions) -> String {
+    let RuntimeOptions { compile_ms, compile_memory_max_bytes, .. } = options;
+    format!("{compile_ms} ms, {compile_memory_max_bytes} bytes, {CODE_MAX_BYTES} bytes of code")
+}
 
 /// Runs the compiler. Its program calls [`compile_for_parent`].
 pub(crate) async fn run(options: &RuntimeOptions, command: &[OsString], wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
@@ -65,7 +77,10 @@ pub(crate) async fn run(options: &RuntimeOptions, command: &[OsString], wasm: &[
     match tokio::time::timeout(Duration::from_millis(*compile_ms) * PATIENCE, work).await {
         Ok(Ok((status, code, said))) => judge(options, status, code, &said),
         Ok(Err(error)) => Err(not_run(error)),
-        Err(_) => Err(Failed(too_long(*compile_ms))),
+        Err(_) => Err(Failed(format!(
+            "was not compiled within {} ms, for the machine is busy with something else",
+            compile_ms.saturating_mul(PATIENCE.into())
+        ))),
     }
 }
 
@@ -80,34 +95,31 @@ async fn read(from: Option<impl AsyncRead + Unpin>, max_bytes: u64) -> io::Resul
 
 fn judge(options: &RuntimeOptions, status: ExitStatus, code: Vec<u8>, said: &[u8]) -> Result<Vec<u8>, CompileError> {
     if code.len() as u64 > CODE_MAX_BYTES {
-        return Err(Failed(format!("becomes more than {CODE_MAX_BYTES} bytes of code; make it smaller")));
+        return Err(TooDear(format!("becomes more than {CODE_MAX_BYTES} bytes of code; make it smaller")));
     }
     if status.success() {
         return Ok(code);
     }
     let said = String::from_utf8_lossy(said);
-    // The gateway's command line begins each failure so.
-    let said = said.trim().trim_start_matches("error: ");
-    if status.code() == Some(NOT_VALID) {
-        return Err(NotValid(one_line(said).into_owned()));
-    }
+    let said = said.trim();
+    // Also where the component asks for so much at once that the compiler takes that for a fault of the component.
     if said.contains("memory allocation of") || said.contains("Cannot allocate memory") {
         let max = options.compile_memory_max_bytes;
-        return Err(Failed(format!(
+        return Err(TooDear(format!(
             "needs more than {max} bytes of memory to compile; make it smaller, or raise plugins.compile_memory_max_bytes"
         )));
     }
-    if is_out_of_time(status) {
-        return Err(Failed(too_long(options.compile_ms)));
+    let said: String = one_line(said).chars().take(SAID_MAX).collect();
+    if status.code() == Some(NOT_VALID.into()) {
+        return Err(NotValid(said));
     }
-    let last = one_line(said.lines().next_back().unwrap_or_default());
-    Err(Failed(format!("cannot be compiled: the compiler ended with {status} {last}")))
-}
-
-fn too_long(compile_ms: u64) -> String {
-    format!(
-        "takes more than {compile_ms} ms of processor time to compile; make it smaller, or raise plugins.compile_ms"
-    )
+    if is_out_of_time(status) {
+        let compile_ms = options.compile_ms;
+        return Err(TooDear(format!(
+            "takes more than {compile_ms} ms of processor time to compile; make it smaller, or raise plugins.compile_ms"
+        )));
+    }
+    Err(Failed(format!("cannot be compiled: the compiler ended with {status} {said}")))
 }
 
 /// Whether the system ended it for the time it took.
@@ -123,32 +135,52 @@ fn is_out_of_time(_: ExitStatus) -> bool {
 }
 
 /// The other side: compiles the component on standard input to standard output, within limits. `arguments` are what the
-/// runtime added to the command. The error is a sentence for standard error, and the program must then end with 1.
-pub fn compile_for_parent(arguments: &[String]) -> Result<(), String> {
-    let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok());
-    let (Some(memory_max_bytes), Some(data_max_bytes), Some(time_ms)) = (number(0), number(1), number(2)) else {
-        return Err("the compiler is run by the gateway, with the limits that it sets".into());
+/// runtime added to the command. The program must end with what this answers; what there is to say is on standard error.
+pub fn compile_for_parent(arguments: &[String]) -> u8 {
+    let (code, said) = match compile_within(arguments) {
+        Ok(()) => return 0,
+        Err(NotValid(said)) => (NOT_VALID, said),
+        Err(TooDear(said) | Failed(said)) => (BROKEN, said),
     };
-    let memory_max_bytes = usize::try_from(memory_max_bytes).map_err(|error| error.to_string())?;
-    limit(data_max_bytes, time_ms).map_err(|error| format!("the limits of the compiler cannot be set: {error}"))?;
-    let mut wasm = Vec::new();
-    io::stdin().lock().read_to_end(&mut wasm).map_err(|error| error.to_string())?;
-    // As the parent's, or it would not take the code.
-    let config = runtime::config(&RuntimeOptions { memory_max_bytes, ..RuntimeOptions::default() }, 1);
-    let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
-    let code = engine.precompile_component(&wasm).map_err(|error| error.root_cause().to_string())?;
-    io::stdout().lock().write_all(&code).map_err(|error| error.to_string())
+    // Nobody may be there to hear it.
+    let _ = writeln!(io::stderr().lock(), "{said}");
+    code
 }
 
-/// Memory and processor time end here, and so does this process with its parent. Others come first.
+fn compile_within(arguments: &[String]) -> Result<(), CompileError> {
+    let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok());
+    let (Some(memory_max_bytes), Some(data_max_bytes), Some(time_ms)) = (number(0), number(1), number(2)) else {
+        return Err(Failed("the compiler is run by the gateway, with the limits that it sets".into()));
+    };
+    let failed = |error: &dyn Display| Failed(error.to_string());
+    let memory_max_bytes = usize::try_from(memory_max_bytes).map_err(|error| failed(&error))?;
+    limit(data_max_bytes, time_ms).map_err(|error| Failed(format!("its limits cannot be set: {error}")))?;
+    let mut wasm = Vec::new();
+    io::stdin().lock().read_to_end(&mut wasm).map_err(|error| failed(&error))?;
+    // As the parent's, or it would not take the code.
+    let config = runtime::config(&RuntimeOptions { memory_max_bytes, ..RuntimeOptions::default() }, 1);
+    let engine = Engine::new(&config).map_err(|error| failed(&error))?;
+    let code = engine.precompile_component(&wasm).map_err(|error| NotValid(error.root_cause().to_string()))?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&code).and_then(|()| stdout.flush()).map_err(|error| failed(&error))
+}
+
+/// Memory and processor time end here, and so does this process with its parent. Others come first. Limits that the daemon
+/// was given itself and that are narrower stay.
 #[cfg(target_os = "linux")]
 fn limit(data_max_bytes: u64, time_ms: u64) -> rustix::io::Result<()> {
     use rustix::process::{self, Resource, Rlimit, Signal};
-    let set = |what, most: u64| process::setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) });
-    set(Resource::Data, data_max_bytes)?;
-    process::setrlimit(Resource::Cpu, Rlimit { current: Some(time_ms.div_ceil(1000)), maximum: None })?;
-    set(Resource::Core, 0)?;
-    process::nice(10)?;
+    let narrow = |what, most: u64| {
+        let Rlimit { maximum, .. } = process::getrlimit(what);
+        let most = maximum.map_or(most, |given| given.min(most));
+        process::setrlimit(what, Rlimit { current: Some(most), maximum })
+    };
+    narrow(Resource::Data, data_max_bytes)?;
+    narrow(Resource::Cpu, time_ms.div_ceil(1000))?;
+    narrow(Resource::Core, 0)?;
+    // Where these two cannot be had, it is only less polite: it is to be the first that goes when memory runs out.
+    let _ = process::nice(10);
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     process::set_parent_process_death_signal(Some(Signal::KILL))
 }
 
@@ -172,27 +204,24 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_compiler_came_to_is_told_by_how_it_ended() {
-        let failed = |text: &str| Err(Failed(text.into()));
+        let too_dear = |text: &str| Err(TooDear(text.into()));
+        let memory =
+            "needs more than 7 bytes of memory to compile; make it smaller, or raise plugins.compile_memory_max_bytes";
+        let time =
+            "takes more than 60000 ms of processor time to compile; make it smaller, or raise plugins.compile_ms";
         for (script, came_to) in [
             ("/bin/cat > /dev/null; echo code", Ok(b"code\n".to_vec())),
             ("/bin/cat | /usr/bin/wc -c", Ok(b"1048576\n".to_vec())),
             ("echo code", Ok(b"code\n".to_vec())),
-            ("echo error: two >&2; echo lines >&2; exit 1", Err(NotValid("two\\nlines".into()))),
-            ("echo memory allocation of 9 bytes failed >&2; kill -ABRT $$", {
-                failed(
-                    "needs more than 7 bytes of memory to compile; make it smaller, or raise plugins.compile_memory_max_bytes",
-                )
-            }),
+            ("echo two >&2; echo lines >&2; exit 65", Err(NotValid("two\\nlines".into()))),
+            ("echo memory allocation of 9 bytes failed >&2; kill -ABRT $$", too_dear(memory)),
+            ("echo Cannot allocate memory >&2; exit 65", too_dear(memory)),
+            ("kill -XCPU $$", too_dear(time)),
             (
-                "kill -XCPU $$",
-                failed(
-                    "takes more than 60000 ms of processor time to compile; make it smaller, or raise plugins.compile_ms",
-                ),
+                "echo it broke >&2; echo badly >&2; exit 70",
+                Err(Failed("cannot be compiled: the compiler ended with exit status: 70 it broke\\nbadly".into())),
             ),
-            (
-                "echo it broke >&2; exit 101",
-                failed("cannot be compiled: the compiler ended with exit status: 101 it broke"),
-            ),
+            ("kill -KILL $$", Err(Failed("cannot be compiled: the compiler ended with signal: 9 (SIGKILL) ".into()))),
             ("env", Ok(Vec::new())),
         ] {
             let came = ran(script, 60_000).await;
@@ -206,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_compiler_that_does_not_end_is_ended() {
-        let late = "takes more than 10 ms of processor time to compile; make it smaller, or raise plugins.compile_ms";
+        let late = "was not compiled within 100 ms, for the machine is busy with something else";
         assert_eq!(ran("exec /bin/sleep 1000", 10).await, Err(Failed(late.into())));
     }
 

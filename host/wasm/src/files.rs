@@ -98,7 +98,8 @@ pub(crate) async fn read(file: &Path, stamp: Stamp, max_bytes: u64) -> Result<Co
     let shown = shown(file);
     if stamp.bytes > max_bytes {
         return Err(format!(
-            "{shown} has {} bytes, but a plugin may have {max_bytes}; build it for size and strip it, or raise the limit",
+            "{shown} has {} bytes, but a plugin may have {max_bytes}; build it for size and strip it, or raise \
+             plugins.file_max_bytes",
             stamp.bytes
         ));
     }

@@ -3,6 +3,7 @@
 use crate::catalog::{Catalog, RefusedFile};
 use crate::files::SETTLE;
 use crate::in_flight::InFlight;
+use crate::one_line::one_line;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
 use crate::refusal::LoadStep;
@@ -177,31 +178,32 @@ struct Publish {
 /// Looks whenever something happened, somebody asks, or enough time went by.
 async fn follow(mut folder: Folder, mut requests: mpsc::Receiver<Request>, publish: Publish, mut unsettled: bool) {
     loop {
-        let pause = match unsettled {
-            true => SETTLE,
-            false if folder.holds_older() => RESCAN_HOLDING,
-            false => RESCAN,
+        let pause = if folder.holds_older() { RESCAN_HOLDING } else { RESCAN };
+        let request = tokio::select! {
+            request = requests.recv() => Some(request),
+            () = folder.wait(), if unsettled => None,
+            () = tokio::time::sleep(pause) => None,
         };
-        match tokio::time::timeout(pause, requests.recv()).await {
-            Ok(Some(Request::Look)) | Err(_) => unsettled = look(&mut folder, &publish).await,
-            Ok(Some(Request::LookNow(done))) => {
+        match request {
+            Some(Some(Request::Look)) | None => unsettled = look(&mut folder, &publish).await,
+            Some(Some(Request::LookNow(done))) => {
                 unsettled = look(&mut folder, &publish).await;
-                for _ in 1..LOOKS_MAX {
-                    if !unsettled {
-                        break;
-                    }
-                    tokio::time::sleep(SETTLE).await;
+                let mut looks = 1;
+                while unsettled && looks < LOOKS_MAX {
+                    // However long that takes: it ends when the file goes.
+                    looks += usize::from(!folder.is_loading());
+                    folder.wait().await;
                     unsettled = look(&mut folder, &publish).await;
                 }
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
             }
-            Ok(Some(Request::Recall(needed, done))) => {
+            Some(Some(Request::Recall(needed, done))) => {
                 let lost = folder.recall(needed).await;
                 unsettled = look(&mut folder, &publish).await;
                 let _ = done.send(lost);
             }
-            Ok(None) => return,
+            Some(None) => return,
         }
     }
 }
@@ -240,7 +242,7 @@ fn tell(before: &Catalog, look: &Look) {
         let known = before.plugins.get(name).is_some_and(|earlier| Arc::ptr_eq(earlier, plugin));
         if !known {
             let (version, digest) = (plugin.version(), plugin.digest());
-            tracing::info!(plugin = %name, version, digest, file = %plugin.file().display(), "plugin {name} serves");
+            tracing::info!(plugin = %name, version, digest, file = %shown(plugin.file()), "plugin {name} serves");
         }
     }
     for name in before.plugins.keys().filter(|name| !plugins.contains_key(*name)) {
@@ -254,8 +256,13 @@ fn tell(before: &Catalog, look: &Look) {
     };
     for file in refused.iter().filter(|file| !before.refused.iter().any(|known| same(file, known))) {
         telemetry::refused(file.step);
-        tracing::error!(file = %file.file.display(), step = file.step.word(), "plugin refused: {}", file.reason);
+        tracing::error!(file = %shown(&file.file), step = file.step.word(), "plugin refused: {}", file.reason);
     }
+}
+
+/// A path in the log, whatever it is made of.
+fn shown(file: &Path) -> String {
+    one_line(&file.to_string_lossy()).into_owned()
 }
 
 /// Asks for a look when a file has settled. Without news from the file system the regular looks must do.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use wasmtime::component::Instance;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -24,9 +25,12 @@ pub(crate) struct Live {
 }
 
 /// The instances of one plugin.
-pub(crate) enum Instances {
-    Fresh,
-    Pooled(Arc<Pool>),
+pub(crate) struct Instances {
+    /// What it may have of the instances of all at one time: one that is slow leaves some to the others.
+    share: Arc<Semaphore>,
+    /// Calls that wait for one.
+    waiting: AtomicUsize,
+    pool: Option<Arc<Pool>>,
 }
 
 /// Instances of one plugin that wait for their next call.
@@ -41,23 +45,27 @@ pub(crate) struct Pool {
 pub(crate) struct Lease {
     pub(crate) live: Live,
     home: Option<Arc<Pool>>,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Instances {
     /// Keeps no instance from now on: a version that was replaced is called seldom, and its slots are for the newest.
     pub(crate) fn retire(&self) {
-        if let Self::Pooled(pool) = self {
+        if let Some(pool) = &self.pool {
             pool.retired.store(true, Ordering::Relaxed);
             pool.idle().clear();
         }
     }
 
-    pub(crate) fn new(options: Option<PoolOptions>) -> Self {
-        options.map_or(Self::Fresh, |options| {
+    /// Of a plugin with a pool of its own, or with a fresh instance for each call.
+    pub(crate) fn new(runtime: &Runtime, pool: Option<PoolOptions>) -> Self {
+        let pool = pool.map(|options| {
             let turns = Arc::new(Semaphore::new(options.instances_max.max(1) as usize));
-            Self::Pooled(Arc::new(Pool { options, turns, idle: Mutex::default(), retired: AtomicBool::new(false) }))
-        })
+            Arc::new(Pool { options, turns, idle: Mutex::default(), retired: AtomicBool::new(false) })
+        });
+        let options = &runtime.0.options;
+        let most = options.instances_per_plugin_max.clamp(1, options.instances_max.max(1));
+        Self { share: Arc::new(Semaphore::new(most as usize)), waiting: AtomicUsize::new(0), pool }
     }
 
     /// Waits for an instance and begins the call on it. The time of the call begins when it has one.
@@ -67,28 +75,54 @@ impl Instances {
         unit: &Unit,
         call: impl FnOnce() -> Call,
     ) -> Result<Lease, Fault> {
-        let Self::Pooled(pool) = self else {
-            let slot = wait(&runtime.0, &runtime.0.fresh).await?;
+        let shared = &runtime.0;
+        let until = Instant::now() + Duration::from_millis(shared.options.wait_ms);
+        let Some(pool) = &self.pool else {
+            let turn = self.wait(shared, &self.share, until).await?;
+            let slot = self.wait(shared, &shared.fresh, until).await?;
             let live = instantiate(runtime, unit, call(), slot, false).await?;
-            return Ok(Lease { live, home: None, _turn: None });
+            return Ok(Lease { live, home: None, _turn: turn });
         };
-        let turn = wait(&runtime.0, &pool.turns).await?;
+        let turn = self.wait(shared, &pool.turns, until).await?;
         let idle = pool.idle().pop();
         let live = if let Some(mut live) = idle {
             live.store.data_mut().reset(call());
             live
         } else {
             // Where other plugins keep all there is to keep, the call still gets a slot, only not for long.
-            let kept = (!pool.is_retired()).then(|| Arc::clone(&runtime.0.kept).try_acquire_owned().ok()).flatten();
+            let kept = (!pool.is_retired()).then(|| Arc::clone(&shared.kept).try_acquire_owned().ok()).flatten();
             match kept {
                 Some(slot) => instantiate(runtime, unit, call(), slot, true).await?,
                 None => {
-                    let slot = wait(&runtime.0, &runtime.0.fresh).await?;
+                    let slot = self.wait(shared, &shared.fresh, until).await?;
                     instantiate(runtime, unit, call(), slot, false).await?
                 }
             }
         };
-        Ok(Lease { live, home: Some(Arc::clone(pool)), _turn: Some(turn) })
+        Ok(Lease { live, home: Some(Arc::clone(pool)), _turn: turn })
+    }
+
+    /// Waits for a permit, as long and as many as the options allow.
+    async fn wait(
+        &self,
+        shared: &Shared,
+        semaphore: &Arc<Semaphore>,
+        until: Instant,
+    ) -> Result<OwnedSemaphorePermit, Fault> {
+        if let Ok(permit) = Arc::clone(semaphore).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let waiting = Waiting::enter(&self.waiting);
+        if waiting.place >= shared.options.waiting_max {
+            return Err(Fault::Busy(format!("{} calls already wait for an instance", waiting.place)));
+        }
+        match tokio::time::timeout_at(until, Arc::clone(semaphore).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => {
+                let limit_ms = shared.options.wait_ms;
+                Err(Fault::Busy(format!("no instance became free within {limit_ms} ms")))
+            }
+        }
     }
 }
 
@@ -147,22 +181,6 @@ async fn instantiate(
         .map_err(|_| Fault::Deadline { limit_ms })?
         .map_err(|error| crate::call::classify(&error, &store.data().stdio))?;
     Ok(Live { store, instance, guests: Guests::default(), calls: 0, _slot: slot, keepable })
-}
-
-/// Waits for a permit, as long and as many as the options allow.
-async fn wait(shared: &Shared, semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
-    if let Ok(permit) = Arc::clone(semaphore).try_acquire_owned() {
-        return Ok(permit);
-    }
-    let waiting = Waiting::enter(&shared.waiting);
-    if waiting.place >= shared.options.waiting_max {
-        return Err(Fault::Busy(format!("{} calls already wait for an instance", waiting.place)));
-    }
-    let limit_ms = shared.options.wait_ms;
-    match tokio::time::timeout(Duration::from_millis(limit_ms), Arc::clone(semaphore).acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => Err(Fault::Busy(format!("no instance became free within {limit_ms} ms"))),
-    }
 }
 
 /// A place in the queue, given up when the caller stops waiting for whatever reason.

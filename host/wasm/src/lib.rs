@@ -38,6 +38,7 @@ mod reads;
 mod refusal;
 mod runtime;
 mod scan;
+mod served;
 mod state;
 mod stdio;
 mod telemetry;

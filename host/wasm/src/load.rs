@@ -6,7 +6,7 @@
 //! behind that, before the plugin is handed back.
 
 use crate::access::Export;
-use crate::cache;
+use crate::cache::{self, Found};
 use crate::compiler::{self, CompileError};
 use crate::convert;
 use crate::description::Description;
@@ -16,7 +16,7 @@ use crate::instances::Instances;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
 use crate::quarantine::Quarantine;
-use crate::refusal::{LoadStep, Refusal};
+use crate::refusal::{Again, LoadStep, Refusal};
 use crate::runtime::Runtime;
 use crate::state::{About, Call, Facts};
 use crate::unit::{CONTRACT, CONTRACT_VERSION, Unit};
@@ -50,7 +50,13 @@ pub(crate) async fn load(
         move |problem: String| Refusal::new(step, format!("{shown} {problem}"))
     };
     check_header(wasm).map_err(refused(LoadStep::Component))?;
-    let component = compile_aside(runtime, &digest, wasm).await.map_err(refused(LoadStep::Component))?;
+    let component = compile_aside(runtime, &digest, wasm).await.map_err(|uncompiled| match uncompiled {
+        Uncompiled::Never(problem) => refused(LoadStep::Component)(problem),
+        Uncompiled::Now(problem) => {
+            let again = format!("{problem}; it is tried again every few seconds");
+            refused(LoadStep::Component)(again).again(Again::Later)
+        }
+    })?;
     let unit = fits(runtime, &component).map_err(refused(LoadStep::Contract))?;
     let description = describe(runtime, &unit, &shown).await?;
     admit(runtime, &unit, &description).map_err(refused(LoadStep::Describe))?;
@@ -67,7 +73,7 @@ pub(crate) async fn load(
     let plugin = Plugin {
         runtime: runtime.clone(),
         unit,
-        instances: Instances::new(options.pool),
+        instances: Instances::new(runtime, options.pool),
         facts: Arc::new(facts),
         description,
         digest,
@@ -92,7 +98,7 @@ async fn try_out(plugin: &Plugin, wasm: &[u8], file: &str) -> Result<(), Refusal
         return Err(refused(&format!(
             "could not be tried on its vector `{name}`: too many calls wait; it is tried again at the next look at the folder"
         ))
-        .for_now());
+        .again(Again::Soon));
     }
     let where_it_differs = failed.differences.first().map(ToString::to_string).unwrap_or_default();
     let where_it_differs = where_it_differs.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -114,27 +120,48 @@ fn check_header(wasm: &[u8]) -> Result<(), String> {
     }
 }
 
+/// Why a file is not compiled, as the end of a sentence about it.
+enum Uncompiled {
+    /// It will not be, as it is.
+    Never(String),
+    /// The compiler could not do its work.
+    Now(String),
+}
+
 /// Compiles off the async threads, in a process of its own where there is one. The caller has one component compiled at a
 /// time.
-async fn compile_aside(runtime: &Runtime, digest: &str, wasm: &Arc<[u8]>) -> Result<Component, String> {
-    let digest: Arc<str> = digest.into();
-    if let Some(component) = aside(runtime, &digest, cache::find).await? {
-        return Ok(component);
-    }
-    let not_valid = |error: &dyn Display| format!("is not a valid component: {error}; copy it again, or rebuild it");
+async fn compile_aside(runtime: &Runtime, digest: &str, wasm: &Arc<[u8]>) -> Result<Component, Uncompiled> {
     let options = &runtime.0.options;
+    let not_valid = |error: &dyn Display| {
+        Uncompiled::Never(format!("is not a valid component: {error}; copy it again, or rebuild it"))
+    };
+    let digest: Arc<str> = digest.into();
+    let limits = compiler::limits(options);
+    match aside(runtime, &digest, move |engine, cache, digest| cache::find(engine, cache, digest, &limits)).await? {
+        Some(Found::Code(component)) => return Ok(component),
+        Some(Found::TooDear(problem)) => return Err(Uncompiled::Never(problem)),
+        None => {}
+    }
     let compiled = match &options.compiler {
         None => {
             let wasm = Arc::clone(wasm);
             aside(runtime, &digest, move |engine, cache, digest| cache::compile(engine, cache, digest, &wasm)).await?
         }
-        Some(command) => {
-            let code = compiler::run(options, command, wasm).await.map_err(|error| match error {
-                CompileError::NotValid(problem) => not_valid(&problem),
-                CompileError::Failed(problem) => problem,
-            })?;
-            aside(runtime, &digest, move |engine, cache, digest| cache::take(engine, cache, digest, &code)).await?
-        }
+        Some(command) => match compiler::run(options, command, wasm).await {
+            Ok(code) => {
+                aside(runtime, &digest, move |engine, cache, digest| cache::take(engine, cache, digest, &code)).await?
+            }
+            Err(CompileError::NotValid(problem)) => return Err(not_valid(&problem)),
+            Err(CompileError::Failed(problem)) => return Err(Uncompiled::Now(problem)),
+            Err(CompileError::TooDear(problem)) => {
+                let (limits, said) = (compiler::limits(options), problem.clone());
+                aside(runtime, &digest, move |engine, cache, digest| {
+                    cache::refuse(engine, cache, digest, &limits, &said);
+                })
+                .await?;
+                return Err(Uncompiled::Never(problem));
+            }
+        },
     };
     compiled.map_err(|error| not_valid(&error.root_cause()))
 }
@@ -144,13 +171,13 @@ async fn aside<T: Send + 'static>(
     runtime: &Runtime,
     digest: &Arc<str>,
     work: impl FnOnce(&Engine, Option<&Path>, &str) -> T + Send + 'static,
-) -> Result<T, String> {
+) -> Result<T, Uncompiled> {
     let (runtime, digest) = (runtime.clone(), Arc::clone(digest));
     let done = tokio::task::spawn_blocking(move || {
         let shared = &runtime.0;
         work(&shared.engine, shared.options.cache_dir.as_deref(), &digest)
     });
-    done.await.map_err(|error| format!("could not be compiled: {error}; rebuild it"))
+    done.await.map_err(|error| Uncompiled::Never(format!("could not be compiled: {error}; rebuild it")))
 }
 
 /// Whether what a component imports and exports is what the contract has.
@@ -220,7 +247,8 @@ async fn describe(runtime: &Runtime, unit: &Unit, file: &str) -> Result<Descript
     let refused = |problem: &str| Refusal::new(LoadStep::Describe, format!("{file} {problem}"));
     let failed = |fault: Fault| match fault {
         Fault::Busy(text) => {
-            refused(&format!("could not be tried: {text}; it is tried again at the next look at the folder")).for_now()
+            refused(&format!("could not be tried: {text}; it is tried again at the next look at the folder"))
+                .again(Again::Soon)
         }
         Fault::DoesNotFit(text) => refused(&does_not_fit(&text)),
         Fault::Memory { limit_bytes } => refused(&format!(
@@ -230,7 +258,7 @@ async fn describe(runtime: &Runtime, unit: &Unit, file: &str) -> Result<Descript
             refused(&format!("failed in `plugin.describe`: {other}; mend `describe`, which must answer from constants"))
         }
     };
-    let lease = Instances::Fresh.lease(runtime, unit, call).await.map_err(failed)?;
+    let lease = Instances::new(runtime, None).lease(runtime, unit, call).await.map_err(failed)?;
     let mut active = crate::call::Active(lease);
     let deadline = active.deadline();
     let live = active.live();

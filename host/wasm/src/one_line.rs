@@ -19,9 +19,13 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Control characters, and the two separators that some programs break lines at.
+/// Control characters, the two separators that some programs break lines at, and what changes the direction of the text
+/// around it.
 pub(crate) fn is_control(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+    let breaks = matches!(character, '\u{2028}' | '\u{2029}');
+    let turns =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || breaks || turns
 }
 
 #[cfg(test)]
@@ -35,6 +39,7 @@ mod tests {
             ("one\ntwo\r\n", "one\\ntwo\\r\\n"),
             ("\u{1b}[2J\0", "\\u{1b}[2J\\u{0}"),
             ("a\u{2028}b\u{9b}c", "a\\u{2028}b\\u{9b}c"),
+            ("a\u{202e}b\u{2069}", "a\\u{202e}b\\u{2069}"),
         ] {
             assert_eq!(one_line(text), shown);
         }

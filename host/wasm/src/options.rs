@@ -12,8 +12,10 @@ pub struct RuntimeOptions {
     pub instances_max: u32,
     /// Instances of all pooled plugins together that are kept warm between calls. Default 8.
     pub pooled_instances_max: u32,
-    /// Calls that may wait for an instance; the next one is refused with [`Fault::Busy`](crate::Fault::Busy).
-    /// Default 1024.
+    /// Of these, those of one plugin, so that a slow one leaves some to the others. Default 24.
+    pub instances_per_plugin_max: u32,
+    /// Calls of one plugin that may wait for an instance; the next one is refused with
+    /// [`Fault::Busy`](crate::Fault::Busy). Default 1024.
     pub waiting_max: usize,
     /// How long a call may wait for an instance, in milliseconds. Default 2000.
     pub wait_ms: u64,
@@ -56,11 +58,15 @@ pub struct RuntimeOptions {
     pub compile_ms: u64,
     /// What the compiler may need of memory for a file, in bytes. Default 2 GiB.
     pub compile_memory_max_bytes: u64,
+    /// Older versions of one plugin that open commands may hold, each with its code in memory; the next version waits.
+    /// Default 32.
+    pub older_versions_max: usize,
     /// Where compiled code is kept, a folder that only the daemon may write (it is made with mode 0700, and refused
     /// when others may write to it). Default none: every start compiles every file.
     pub cache_dir: Option<PathBuf>,
-    /// Where copies of the versions that serve are kept for commands that need them after a restart. Default none: a
-    /// command goes over to the newest version then.
+    /// Where copies of the versions that serve are kept, and which served, for what comes after a restart: commands that
+    /// need one, and files that are refused. Default none: a command goes over to the newest version then, and nothing
+    /// serves for a file that is refused at a start.
     pub kept_dir: Option<PathBuf>,
 }
 
@@ -68,6 +74,7 @@ impl Default for RuntimeOptions {
     fn default() -> Self {
         Self {
             instances_max: 32,
+            instances_per_plugin_max: 24,
             pooled_instances_max: 8,
             waiting_max: 1024,
             wait_ms: 2000,
@@ -89,6 +96,7 @@ impl Default for RuntimeOptions {
             compiler: None,
             compile_ms: 120_000,
             compile_memory_max_bytes: 2 << 30,
+            older_versions_max: 32,
             cache_dir: None,
             kept_dir: None,
         }

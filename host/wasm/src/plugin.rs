@@ -98,7 +98,7 @@ impl Plugin {
         Self {
             runtime: self.runtime.clone(),
             unit: self.unit.clone(),
-            instances: Instances::Fresh,
+            instances: Instances::new(&self.runtime, None),
             facts: Arc::new(facts),
             description: self.description.clone(),
             digest: self.digest.clone(),

@@ -24,6 +24,8 @@ pub enum LoadStep {
     Keep,
     /// Nobody else has its name or its claims.
     Claims,
+    /// Open commands hold no more older versions of it than there may be.
+    Older,
     /// It can go on with the open commands of the version that it replaces.
     Contexts,
 }
@@ -40,9 +42,21 @@ impl LoadStep {
             Self::Vectors => "vectors",
             Self::Keep => "keep",
             Self::Claims => "claims",
+            Self::Older => "older",
             Self::Contexts => "contexts",
         }
     }
+}
+
+/// When a file that was refused is looked at again though it stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// What is wrong with it stays wrong.
+    Never,
+    /// In a moment: something was busy.
+    Soon,
+    /// At a regular look: the machine lacked something.
+    Later,
 }
 
 /// What a file failed.
@@ -51,8 +65,8 @@ pub(crate) struct Refusal {
     pub(crate) step: LoadStep,
     /// A sentence that says what would mend it.
     pub(crate) reason: String,
-    /// Whether it may well pass it a little later, as it is.
-    pub(crate) for_now: bool,
+    /// When it is looked at again though it stays as it is.
+    pub(crate) again: Again,
 }
 
 impl Refusal {
@@ -61,11 +75,11 @@ impl Refusal {
         let mut reason = one_line(&reason.into()).into_owned();
         let end = (0..=reason.len().min(REASON_MAX_BYTES)).rev().find(|at| reason.is_char_boundary(*at));
         reason.truncate(end.unwrap_or(0));
-        Self { step, reason, for_now: false }
+        Self { step, reason, again: Again::Never }
     }
 
-    /// Nothing is wrong with the file: it could not be looked at for now.
-    pub(crate) fn for_now(self) -> Self {
-        Self { for_now: true, ..self }
+    /// Nothing is wrong with the file as far as anybody knows: it could not be looked at.
+    pub(crate) fn again(self, again: Again) -> Self {
+        Self { again, ..self }
     }
 }

@@ -6,7 +6,6 @@ use crate::options::RuntimeOptions;
 use crate::state::State;
 use anyhow::Context as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -37,7 +36,6 @@ pub(crate) struct Shared {
     pub(crate) fresh: Arc<Semaphore>,
     /// As many as may be kept between calls.
     pub(crate) kept: Arc<Semaphore>,
-    pub(crate) waiting: AtomicUsize,
 }
 
 /// The engine could not be set up.
@@ -70,7 +68,6 @@ impl Runtime {
             bounds: Bounds::from(&options),
             fresh: Arc::new(Semaphore::new(options.instances_max as usize)),
             kept: Arc::new(Semaphore::new(options.pooled_instances_max as usize)),
-            waiting: AtomicUsize::new(0),
             options: Arc::new(options),
         })))
     }

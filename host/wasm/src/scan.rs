@@ -1,19 +1,23 @@
 //! What stands in the folder, what of it serves, and what a look at the folder changes.
 //!
 //! A file goes through the steps of [`LoadStep`] aside, one file at a time, while what served before serves on. Where
-//! several files want the same at a start, they are taken in the order of their names; later, what serves comes before
-//! what is new.
+//! several files want the same, what serves comes before what is new, also over a restart; among what is new, the files are
+//! taken in the order of their names.
+
+mod last_run;
+mod loading;
 
 use crate::catalog::{Catalog, RefusedFile};
 use crate::files::{self, Contents, Stamp, Unsettled, shown};
-use crate::folder::{Asked, LostVersion};
+use crate::folder::Asked;
 use crate::kept;
-use crate::load::load;
 use crate::older::Older;
 use crate::options::PluginOptions;
 use crate::plugin::Plugin;
-use crate::refusal::{LoadStep, Refusal};
+use crate::refusal::{Again, LoadStep, Refusal};
 use crate::runtime::Runtime;
+use crate::served::Record;
+use loading::{Loaded, Loader, Loading};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,12 +31,13 @@ const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// The folder as it was last seen.
 pub(crate) struct Folder {
-    runtime: Runtime,
+    loader: Loader,
     dir: PathBuf,
-    options: BTreeMap<String, PluginOptions>,
     files: BTreeMap<PathBuf, Seen>,
     older: Older,
     asked: Asked,
+    /// What serves, as it was written down last.
+    record: Record,
     /// Nothing was looked at yet.
     first: bool,
     /// Whether the versions that the last run needs were asked for: before that no copy of one may go.
@@ -48,14 +53,18 @@ struct Seen {
     unsettled: Option<Unsettled>,
     gone_since: Option<Instant>,
     digest: String,
+    /// The newest contents while they are loaded.
+    loading: Option<Loading>,
     /// What the newest contents came to.
-    newest: Option<Result<Arc<Plugin>, Refusal>>,
+    newest: Option<Loaded>,
     /// Why the newest contents have to wait though they are good, and when that was looked at.
     held_back: Option<(Refusal, Instant)>,
     /// Whether somebody else had the name or a claim of the newest contents when they were looked at.
     contested: bool,
     /// What serves for this file: the newest contents, or the last good ones.
     serving: Option<Arc<Plugin>>,
+    /// Whether that served when the last run ended, and nothing has taken its place yet.
+    as_before: bool,
 }
 
 /// What one look came to.
@@ -69,8 +78,9 @@ pub(crate) struct Look {
 
 impl Folder {
     pub(crate) fn new(runtime: Runtime, dir: PathBuf, options: BTreeMap<String, PluginOptions>, asked: Asked) -> Self {
-        let (files, older) = (BTreeMap::new(), Older::default());
-        Self { runtime, dir, options, files, older, asked, first: true, recalled: false, untold: false }
+        let (files, older, record) = (BTreeMap::new(), Older::default(), Record::default());
+        let loader = Loader::new(runtime, options);
+        Self { loader, dir, files, older, asked, record, first: true, recalled: false, untold: false }
     }
 
     /// Looks at the folder: loads what is new or changed, drops what is gone and what nobody needs any more.
@@ -84,50 +94,39 @@ impl Folder {
         for (file, stamp) in present {
             unsettled |= self.take(&file, stamp, first).await;
         }
+        if first {
+            self.serve_as_before().await;
+        }
         self.settle().await;
-        self.forget_copies().await;
+        // A copy that the next start would look for must not go.
+        if self.remember().await {
+            self.forget_copies().await;
+        }
         let catalog = self.catalog();
         let changed = unloaded || std::mem::take(&mut self.untold) || !catalog.same(&before);
         Ok(Look { catalog, changed, unsettled })
     }
 
+    /// Whether a file is being loaded.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.files.values().any(|seen| seen.loading.is_some())
+    }
+
+    /// Waits for as long as a file needs to settle, or until one that is being loaded is.
+    pub(crate) async fn wait(&mut self) {
+        let over = async {
+            match self.files.values_mut().find_map(|seen| seen.loading.as_mut()) {
+                Some(loading) => loading.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        // Which of them it was shows at the next look.
+        let _ = tokio::time::timeout(files::SETTLE, over).await;
+    }
+
     /// Whether versions are held that are not the newest.
     pub(crate) fn holds_older(&self) -> bool {
         !self.older.is_empty()
-    }
-
-    /// Takes back versions that commands of the last run need, from their copies. Tells which are lost.
-    pub(crate) async fn recall(&mut self, needed: Vec<(String, String)>) -> Vec<LostVersion> {
-        let mut lost = Vec::new();
-        for (plugin, digest) in needed {
-            let mut serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
-            let is_it = |held: &Arc<Plugin>| **held.name() == *plugin && held.digest() == digest;
-            if serving.any(is_it) || self.older.all().any(is_it) {
-                continue;
-            }
-            match self.recall_one(&plugin, &digest).await {
-                Ok(version) => {
-                    self.older.add(Arc::new(version));
-                    self.untold = true;
-                }
-                Err(why) => lost.push(LostVersion { plugin, digest, why }),
-            }
-        }
-        self.recalled = true;
-        lost
-    }
-
-    async fn recall_one(&self, name: &str, digest: &str) -> Result<Plugin, String> {
-        let dir = self.runtime.0.options.kept_dir.clone().ok_or("no versions are kept")?;
-        let (wanted, file) = (digest.to_owned(), kept::file_of(&dir, digest));
-        let read = tokio::task::spawn_blocking(move || kept::recall(&dir, &wanted)).await;
-        let wasm = read.unwrap_or_else(|error| Err(format!("its copy could not be read: {error}")))?;
-        let loaded = load(&self.runtime, &file, &wasm.into(), digest.to_owned(), &self.options).await;
-        let plugin = loaded.map_err(|refusal| refusal.reason)?;
-        match **plugin.name() == *name {
-            true => Ok(plugin),
-            false => Err(format!("{} describes itself as `{}`", file.display(), plugin.name())),
-        }
     }
 
     /// Notes which files are not there, and lets go of those that are gone for good. Tells whether some are not yet.
@@ -139,6 +138,7 @@ impl Folder {
                 seen.gone_since = None;
                 return true;
             }
+            seen.give_up_loading();
             let since = *seen.gone_since.get_or_insert_with(Instant::now);
             let held = seen.serving.is_some() && since.elapsed() < GONE_AFTER;
             waits |= held;
@@ -155,15 +155,20 @@ impl Folder {
         let seen = self.files.entry(file.to_owned()).or_default();
         if seen.stamp == Some(stamp) {
             seen.unsettled = None;
-            return false;
+            let Some(loading) = &mut seen.loading else { return false };
+            return match loading.over().await {
+                Some(loaded) => seen.loaded(loaded),
+                None => true,
+            };
         }
+        seen.give_up_loading();
         // At a start nothing serves that could serve on, so what stands there is taken as it is.
         if !first && !Unsettled::has_settled(&mut seen.unsettled, stamp) {
             return true;
         }
         let contents = match files::is_compiled(file) {
             true => Err(refuse_compiled(file)),
-            false => files::read(file, stamp, self.runtime.0.options.file_max_bytes).await,
+            false => files::read(file, stamp, self.loader.runtime.0.options.file_max_bytes).await,
         };
         let wasm: Arc<[u8]> = match contents {
             Ok(Contents::Whole(wasm)) => wasm.into(),
@@ -186,36 +191,14 @@ impl Folder {
             seen.newest = Some(Ok(serving));
             return false;
         }
-        let loaded = match load(&self.runtime, file, &wasm, digest.clone(), &self.options).await {
-            Ok(plugin) => self.keep(file, digest, wasm).await.map(|()| Arc::new(plugin)),
-            Err(refusal) => Err(refusal),
-        };
-        let again = loaded.as_ref().is_err_and(|refusal| refusal.for_now);
-        // What the machine had no room for is tried at every regular look; nobody has to touch the file for that.
-        let later = loaded.as_ref().is_err_and(|refusal| refusal.step == LoadStep::Keep);
-        if let Some(seen) = self.files.get_mut(file) {
-            seen.newest = Some(loaded);
-            if again || later {
-                (seen.stamp, seen.digest) = (None, String::new());
-            }
+        // What was good before is not what stands there now. What was refused is shown until it is known what this is.
+        seen.newest.take_if(|newest| newest.is_ok());
+        if !first {
+            seen.loading = Some(Loading::begin(&self.loader, file, wasm, digest));
+            return true;
         }
-        again
-    }
-
-    /// Keeps a copy of a version before it serves, so that no command can come to need one that is nowhere kept.
-    async fn keep(&self, file: &Path, digest: String, wasm: Arc<[u8]>) -> Result<(), Refusal> {
-        let Some(dir) = self.runtime.0.options.kept_dir.clone() else { return Ok(()) };
-        let folder = dir.display().to_string();
-        let kept = tokio::task::spawn_blocking(move || kept::keep(&dir, &digest, &wasm)).await;
-        let failed = |error: &dyn std::fmt::Display| {
-            let shown = shown(file);
-            let reason = format!(
-                "{shown} cannot serve, because no copy of it can be kept in {folder} for the commands that it begins: \
-                 {error}; make room there or let the gateway's user write there; it is tried again every few seconds"
-            );
-            Refusal::new(LoadStep::Keep, reason)
-        };
-        kept.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+        let loaded = self.loader.load(file, wasm, digest).await;
+        self.files.get_mut(file).is_some_and(|seen| seen.loaded(loaded))
     }
 
     /// Lets every newest version serve that is in nobody's way and can go on with what is open. What serves already
@@ -244,18 +227,30 @@ impl Folder {
     fn candidate(&self, file: &Path) -> Option<Arc<Plugin>> {
         let seen = self.files.get(file)?;
         let newest = seen.newest.as_ref()?.as_ref().ok()?;
-        let waits = seen.held_back.as_ref().is_some_and(|(_, looked_at)| looked_at.elapsed() < CHECK_AGAIN_AFTER);
+        let held_back = seen.held_back.as_ref().is_some_and(|(_, looked_at)| looked_at.elapsed() < CHECK_AGAIN_AFTER);
+        // Before the commands of the last run are known, nobody can say whether it goes on with them.
+        let waits = held_back || (seen.as_before && !self.recalled);
         (!waits && seen.gone_since.is_none() && !seen.serves(newest)).then(|| Arc::clone(newest))
     }
 
-    /// Where a version of it serves that can stay, the new one must be able to go on with what that one left open.
+    /// Where a version of it serves that can stay, the new one must be able to go on with what that one left open, and there
+    /// must be room for that one beside the others that commands hold.
     async fn check(&self, file: &Path, next: &Arc<Plugin>) -> Result<(), Refusal> {
         let serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
         if !serving.into_iter().any(|plugin| plugin.name() == next.name()) {
             return Ok(());
         }
+        let (shown, name, most) = (shown(file), next.name(), self.loader.runtime.0.options.older_versions_max);
+        if self.older.all().filter(|older| older.name() == name && older.digest() != next.digest()).count() >= most {
+            let reason = format!(
+                "{shown} waits, because open commands hold {most} older versions of plugin `{name}` already, as many as \
+                 plugins.older_versions_max allows; let them end, have them go over with `dragoman plugin release {name}`, \
+                 or raise the limit"
+            );
+            return Err(Refusal::new(LoadStep::Older, reason));
+        }
         let checked = self.asked.check(next).await;
-        checked.map_err(|problem| Refusal::new(LoadStep::Contexts, format!("{} {problem}", shown(file))))
+        checked.map_err(|problem| Refusal::new(LoadStep::Contexts, format!("{shown} {problem}")))
     }
 
     /// From now on that version serves for its file, also where it served for one that is gone.
@@ -265,7 +260,7 @@ impl Folder {
             self.older.extend(other.serving.take_if(|serving| serving.name() == newest.name()));
         }
         if let Some(seen) = self.files.get_mut(file) {
-            seen.held_back = None;
+            (seen.held_back, seen.as_before) = (None, false);
             self.older.extend(seen.serving.replace(Arc::clone(newest)));
         }
         self.older.remove(newest);
@@ -287,12 +282,15 @@ impl Folder {
 
     /// Copies of versions that neither serve nor are needed go.
     async fn forget_copies(&self) {
-        let Some(dir) = self.runtime.0.options.kept_dir.clone().filter(|_| self.recalled) else { return };
+        let Some(dir) = self.loader.runtime.0.options.kept_dir.clone().filter(|_| self.recalled) else { return };
         let newest = self.files.values().flat_map(|seen| {
             let newest = seen.newest.as_ref().and_then(|newest| newest.as_ref().ok());
             newest.into_iter().chain(&seen.serving)
         });
-        let needed: BTreeSet<_> = newest.chain(self.older.all()).map(|plugin| plugin.digest().to_owned()).collect();
+        let mut needed: BTreeSet<_> = newest.chain(self.older.all()).map(|plugin| plugin.digest().to_owned()).collect();
+        // Their copies are written before they are done.
+        let loading = self.files.values().filter(|seen| seen.loading.is_some());
+        needed.extend(loading.map(|seen| seen.digest.clone()));
         // After a kill the record must not name a version that is gone.
         if !self.asked.committed().await {
             return;
@@ -326,6 +324,25 @@ impl Folder {
 }
 
 impl Seen {
+    /// What its contents came to. Tells whether they are to be looked at again at once.
+    fn loaded(&mut self, loaded: Loaded) -> bool {
+        self.loading = None;
+        // Nobody has to touch a file for which the machine lacked something.
+        let again = loaded.as_ref().err().map_or(Again::Never, |refusal| refusal.again);
+        self.newest = Some(loaded);
+        if again != Again::Never {
+            (self.stamp, self.digest) = (None, String::new());
+        }
+        again == Again::Soon
+    }
+
+    /// Its contents are not there any more.
+    fn give_up_loading(&mut self) {
+        if self.loading.take().is_some() {
+            (self.stamp, self.digest) = (None, String::new());
+        }
+    }
+
     fn serves(&self, plugin: &Arc<Plugin>) -> bool {
         self.serving.as_ref().is_some_and(|serving| Arc::ptr_eq(serving, plugin))
     }

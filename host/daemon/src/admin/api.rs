@@ -238,7 +238,8 @@ pub(crate) struct ReleasedPlugin {
 pub(crate) struct RefusedPlugin {
     /// Its path.
     pub(crate) file: String,
-    /// What it failed: `file`, `component`, `contract`, `describe`, `grants`, `keep`, `claims` or `contexts`.
+    /// What it failed: `file`, `component`, `contract`, `describe`, `grants`, `vectors`, `keep`, `claims`,
+    /// `older` or `contexts`.
     pub(crate) step: &'static str,
     /// What is wrong and what would mend it.
     pub(crate) reason: String,

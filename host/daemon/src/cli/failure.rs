@@ -12,6 +12,8 @@ pub(super) enum Failure {
     },
     /// 1: what was printed says it all.
     Printed,
+    /// Its own, of a command that another program runs and that has said all.
+    Ended(u8),
     /// 2: what was typed cannot be used.
     Usage(String),
     /// 3: no daemon answers.
@@ -28,6 +30,7 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed { .. } | Self::Printed => 1,
+            Self::Ended(code) => *code,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
         }
@@ -37,7 +40,7 @@ impl Failure {
     pub(super) fn words(&self) -> Option<(&str, &str)> {
         match self {
             Self::Failed { code, message } => Some((code, message)),
-            Self::Printed => None,
+            Self::Printed | Self::Ended(_) => None,
             Self::Usage(message) => Some(("USAGE", message)),
             Self::Unreachable(message) => Some(("UNREACHABLE", message)),
         }

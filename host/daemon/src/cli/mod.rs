@@ -54,6 +54,9 @@ fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
         Verb::Token(args) => token::run(args.verb, &args.connection.open(file)?, output),
         Verb::Plugin(args) => plugin::run(&args.verb, &args.connection, file, output),
         Verb::Target(args) => target::run(&args.verb, &args.connection.open(file)?, output),
-        Verb::CompilePlugin { limits } => dragoman_wasm::compile_for_parent(&limits).map_err(Failure::failed),
+        Verb::CompilePlugin { limits } => match dragoman_wasm::compile_for_parent(&limits) {
+            0 => Ok(()),
+            code => Err(Failure::Ended(code)),
+        },
     }
 }

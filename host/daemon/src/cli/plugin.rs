@@ -69,8 +69,11 @@ fn listed(plugins: &Value) -> String {
         format!("{what} {name} {version} {}: {open} open commands need it", digest(plugin))
     });
     let quarantined = items(plugins, "loaded").chain(items(plugins, "older")).filter_map(quarantined);
-    let refused = items(plugins, "refused")
-        .map(|file| format!("refused {} ({}): {}", text(file, "file"), text(file, "step"), text(file, "reason")));
+    let refused = items(plugins, "refused").map(|file| {
+        // Anybody may have named it.
+        let name = text(file, "file");
+        format!("refused {} ({}): {}", name.escape_debug(), text(file, "step"), text(file, "reason"))
+    });
     std::iter::once(loaded).chain(older).chain(quarantined).chain(refused).collect::<Vec<_>>().join("\n")
 }
 

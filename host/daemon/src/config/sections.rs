@@ -27,9 +27,11 @@ const HTTP: [&str; 8] = [
 ];
 const ADMIN: [&str; 7] =
     ["listen", "certificate_file", "key_file", "client_ca_file", "allow_remote", "token_env", "token_file"];
-const PLUGINS: [&str; 16] = [
+const PLUGINS: [&str; 19] = [
     "folder",
     "instances_max",
+    "instances_per_plugin_max",
+    "file_max_bytes",
     "memory_max_bytes",
     "deadline_ms",
     "log_bytes_max",
@@ -37,6 +39,7 @@ const PLUGINS: [&str; 16] = [
     "host_calls_max",
     "compile_ms",
     "compile_memory_max_bytes",
+    "older_versions_max",
     "quarantine_faults",
     "quarantine_window_ms",
     "quarantine_backoff_ms",
@@ -105,6 +108,8 @@ pub(super) fn defaults(folder: &Path) -> Config {
         plugins: PluginsConfig {
             folder: folder.join("plugins"),
             instances_max: 64,
+            instances_per_plugin_max: 48,
+            file_max_bytes: 67_108_864,
             memory_max_bytes: 67_108_864,
             deadline_ms: 250,
             log_bytes_max: 16_384,
@@ -112,6 +117,7 @@ pub(super) fn defaults(folder: &Path) -> Config {
             host_calls_max: 1_000,
             compile_ms: 120_000,
             compile_memory_max_bytes: 2_147_483_648,
+            older_versions_max: 32,
             quarantine_faults: 20,
             quarantine_window_ms: 60_000,
             quarantine_backoff_ms: 5_000,
@@ -217,9 +223,13 @@ fn plugins(section: &Section<'_>, folder: &Path, default: PluginsConfig) -> Resu
         let problem = format!("is {backoff_max_ms}, less than plugins.quarantine_backoff_ms, which is {backoff_ms}");
         return Err(section.error("quarantine_backoff_max_ms", problem));
     }
+    let instances_max = section.integer("instances_max", 1..=10_000, default.instances_max)?;
+    let three_quarters = (instances_max.saturating_mul(3) / 4).max(1);
     Ok(PluginsConfig {
         folder: path(section, "folder", folder, default.folder)?,
-        instances_max: section.integer("instances_max", 1..=10_000, default.instances_max)?,
+        instances_max,
+        instances_per_plugin_max: section.integer("instances_per_plugin_max", 1..=10_000, three_quarters)?,
+        file_max_bytes: section.integer("file_max_bytes", 1_024..=1_073_741_824, default.file_max_bytes)?,
         memory_max_bytes: section.integer("memory_max_bytes", MEMORY_BYTES, default.memory_max_bytes)?,
         deadline_ms: section.integer("deadline_ms", DEADLINE_MS, default.deadline_ms)?,
         log_bytes_max: section.integer("log_bytes_max", 0..=1_048_576, default.log_bytes_max)?,
@@ -231,6 +241,7 @@ fn plugins(section: &Section<'_>, folder: &Path, default: PluginsConfig) -> Resu
             67_108_864..=1_099_511_627_776,
             default.compile_memory_max_bytes,
         )?,
+        older_versions_max: section.integer("older_versions_max", 1..=1_000, default.older_versions_max)?,
         quarantine_faults: section.integer("quarantine_faults", 0..=1_000_000, default.quarantine_faults)?,
         quarantine_window_ms: section.integer("quarantine_window_ms", BACKOFF_MS, default.quarantine_window_ms)?,
         quarantine_backoff_ms: backoff_ms,

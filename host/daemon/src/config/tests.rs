@@ -47,6 +47,8 @@ fn every_key_is_read() {
         [plugins]
         folder = "../wasm"
         instances_max = 2
+        instances_per_plugin_max = 1
+        file_max_bytes = 1024
         memory_max_bytes = 0x10000
         deadline_ms = 60000
         log_bytes_max = 0
@@ -54,6 +56,7 @@ fn every_key_is_read() {
         host_calls_max = 1
         compile_ms = 1000
         compile_memory_max_bytes = 67_108_864
+        older_versions_max = 1
         quarantine_faults = 0
         quarantine_window_ms = 1
         quarantine_backoff_ms = 7
@@ -97,6 +100,8 @@ fn every_key_is_read() {
         (0, 1_024, 1)
     );
     assert_eq!((config.plugins.compile_ms, config.plugins.compile_memory_max_bytes), (1000, 67_108_864));
+    assert_eq!((config.plugins.older_versions_max, config.plugins.instances_per_plugin_max), (1, 1));
+    assert_eq!(config.plugins.file_max_bytes, 1024);
     let globex = &config.named_plugins["globex-units"];
     assert_eq!(globex.instances, Instances::Pool { size: 2, recycle_after_calls: 7, recycle_after_bytes: 65_536 });
     let lamp = &config.named_plugins["lamp"];

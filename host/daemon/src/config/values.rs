@@ -75,6 +75,10 @@ pub(crate) struct PluginsConfig {
     pub(crate) folder: PathBuf,
     /// Instances of all plugins that may be alive at once. Default 64.
     pub(crate) instances_max: u32,
+    /// Of these, those of one plugin; a slow one leaves the rest to the others. Default three quarters of them.
+    pub(crate) instances_per_plugin_max: u32,
+    /// Size of a plugin's file. Default 67 108 864.
+    pub(crate) file_max_bytes: u64,
     /// Linear memory of one instance. Default 67 108 864.
     pub(crate) memory_max_bytes: usize,
     /// Time of one call, without the time that the gateway needs to answer what the plugin asks. Default 250.
@@ -89,6 +93,8 @@ pub(crate) struct PluginsConfig {
     pub(crate) compile_ms: u64,
     /// Memory that its compiler may need. Default 2 147 483 648.
     pub(crate) compile_memory_max_bytes: u64,
+    /// Older versions of one plugin that open commands may hold; the next version waits. Default 32.
+    pub(crate) older_versions_max: usize,
     /// So many faults within the window put a plugin into quarantine; 0: none do. Default 20.
     pub(crate) quarantine_faults: u32,
     /// That window. Default 60 000.

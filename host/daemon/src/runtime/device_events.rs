@@ -17,6 +17,8 @@ use std::time::Duration;
 const PLACES: u32 = 32_768;
 /// Events that may lead to each other, one to the next. Longer chains are those of plugins that keep themselves busy.
 pub const LED_MAX: u8 = 2;
+/// Events that a call may emit that is told of one.
+pub const LED_BY_ONE_MAX: usize = 8;
 /// How long it waits. An event that is emitted while another is told would else wait for itself.
 const PLACE_WITHIN: Duration = Duration::from_secs(5);
 

@@ -91,6 +91,13 @@ pub async fn recover(
     engine.positions_continue_after(engine.journal().last_position().await?);
     // Before anything goes on, because what goes on may need them.
     let versions_lost = recall(needed.into_iter().collect()).await;
+    for LostVersion { plugin, digest, why } in &versions_lost {
+        tracing::error!(
+            plugin,
+            digest,
+            "a version of plugin {plugin} is lost, and commands that need it go over to the newest: {why}"
+        );
+    }
     engine.recovered(&rows)?;
     let mut steps: Vec<Step> = gone.iter().map(|row| Step::Write(Write::OutboxRemove(row.seq))).collect();
     steps.extend(lost.into_iter().map(|(id, attempt)| {

@@ -48,6 +48,8 @@ pub fn runtime_options(config: &Config) -> RuntimeOptions {
     RuntimeOptions {
         pooled_instances_max: pooled.sum(),
         instances_max: plugins.instances_max,
+        file_max_bytes: plugins.file_max_bytes,
+        instances_per_plugin_max: plugins.instances_per_plugin_max,
         memory_max_bytes: plugins.memory_max_bytes,
         deadline_ms: plugins.deadline_ms,
         log_max_bytes: plugins.log_bytes_max,
@@ -63,6 +65,7 @@ pub fn runtime_options(config: &Config) -> RuntimeOptions {
         json_max_bytes: config.http.body_max_bytes,
         compile_ms: plugins.compile_ms,
         compile_memory_max_bytes: plugins.compile_memory_max_bytes,
+        older_versions_max: plugins.older_versions_max,
         compiler: Some(vec![own_program(), COMPILE_PLUGIN.into()]),
         cache_dir: Some(config.data_dir.join(COMPILED)),
         kept_dir: Some(config.data_dir.join(KEPT)),

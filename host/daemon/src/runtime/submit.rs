@@ -49,6 +49,13 @@ pub fn device(id: &DeviceId) -> String {
 
 /// Looks up what the machine must be told.
 pub async fn prepare(gateway: &Gateway, plugin: &Plugin, submit: Submit) -> Result<Prepared, StoreError> {
+    if gateway.plugin(plugin.name()).is_none() {
+        let text = format!(
+            "plugin {} was removed and begins nothing new; put its file back into the plugin folder",
+            plugin.name()
+        );
+        return Ok(Prepared::Refused(Reason::new("$PLUGIN_REMOVED", text)));
+    }
     let queues = &plugin.description().queues;
     let queue = match &submit.queue {
         None => queues.first(),

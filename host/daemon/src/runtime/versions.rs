@@ -177,7 +177,7 @@ pub(super) fn lost_step(id: &ExecutionId, lost: &LostVersion) -> Step {
         "it goes over to the newest version of plugin {plugin}, because the one that began it ({digest}) is lost: {why}"
     );
     metrics::counter!("dragoman_plugin_versions_lost_total", "plugin" => plugin.clone()).increment(1);
-    tracing::error!(execution = %id, plugin, digest, "a command goes over to the newest version of plugin {plugin}, because the one that began it is lost: {why}");
+    tracing::warn!(execution = %id, plugin, digest, "a command goes over to the newest version of plugin {plugin}");
     release_step(id, plugin, digest, Reason::new(VERSION_LOST, text))
 }
 

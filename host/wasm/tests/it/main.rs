@@ -20,6 +20,7 @@ mod host;
 mod host_time;
 mod hostile;
 mod instances;
+mod last_run;
 mod leaving;
 mod quarantine;
 mod reads;

@@ -28,6 +28,7 @@ pub struct World {
 pub fn patient() -> RuntimeOptions {
     RuntimeOptions {
         instances_max: INSTANCES,
+        instances_per_plugin_max: INSTANCES,
         pooled_instances_max: 2,
         deadline_ms: 60_000,
         load_deadline_ms: 60_000,

@@ -1,7 +1,7 @@
 //! What leaves and is no dispatch, and what devices say of their own accord: after the commit and in order.
 
 use super::*;
-use crate::runtime::device_events::LED_MAX;
+use crate::runtime::device_events::{LED_BY_ONE_MAX, LED_MAX};
 use crate::runtime::publisher::{Departure, Publisher};
 use dragoman_core::Payload;
 use dragoman_store::Seq;
@@ -22,7 +22,7 @@ fn event(id: &str, kind: &str, script: &str) -> DeviceEvent {
 }
 
 fn departure(topic: &str) -> Departure {
-    Departure::Publish { to: Readers::Subscribers, message: message(topic) }
+    Departure::Publish { dialect: "scripted".into(), to: Readers::Subscribers, message: message(topic) }
 }
 
 /// A number that the journal will give soon: another journal is ahead of it by a few.
@@ -48,7 +48,8 @@ async fn what_leaves_waits_for_its_commit_and_for_what_was_written_before_it() {
     publisher.push(later, departure("second")).await;
     publisher.push(committed, Departure::Close(session("s1"))).await;
     publisher.push(committed, Departure::Forget(device("lamp"))).await;
-    let to_session = Departure::Publish { to: Readers::Session(session("s2")), message: message("last") };
+    let (dialect, to) = ("scripted".into(), Readers::Session(session("s2")));
+    let to_session = Departure::Publish { dialect, to, message: message("last") };
     publisher.push(committed, to_session).await;
     bench.left("first", 1).await;
     // Whatever is to leave has had its chance once the store has written something else.
@@ -94,6 +95,23 @@ async fn an_event_may_lead_to_another() {
     bench.write(vec![PluginWrite::Emit(event("lamp", "uplink", "publish told/last 1"))]).await.unwrap();
     bench.left("told/last", 1).await;
     assert_eq!(bench.broker.left(), ["told/first", "told/last"]);
+}
+
+#[tokio::test]
+async fn an_event_does_not_lead_to_ever_more_of_them() {
+    let bench = Bench::new().await;
+    let leads = "emit lamp uplink\n".repeat(LED_BY_ONE_MAX + 3) + "publish told/first 1";
+    let emitted = |count: usize| vec![PluginWrite::Emit(event("lamp", "uplink", &leads)); count];
+    let about = |led| About { led, ..About::default() };
+    // What a device said may be many events; what is said of each of them may not.
+    let dropped = LED_BY_ONE_MAX + 3;
+    bench.gateway.apply_writes(&bench.plugin, emitted(dropped), about(0)).await.unwrap();
+    bench.left("told/first", dropped).await;
+    bench.gateway.apply_writes(&bench.plugin, emitted(dropped), about(1)).await.unwrap();
+    bench.left("told/first", dropped + LED_BY_ONE_MAX).await;
+    bench.write(vec![PluginWrite::Emit(event("lamp", "uplink", "publish told/last 1"))]).await.unwrap();
+    bench.left("told/last", 1).await;
+    assert_eq!(bench.broker.times("told/first"), dropped + LED_BY_ONE_MAX, "those beyond are told to nobody");
 }
 
 #[tokio::test]
@@ -147,6 +165,7 @@ async fn departures_that_wait_hold_so_much_memory_and_no_more() {
     let (_broker, nobody) = tokio::sync::watch::channel(None);
     let publisher = Publisher::start(bench.gateway.engine.clone(), nobody);
     let large = || Departure::Publish {
+        dialect: "scripted".into(),
         to: Readers::Subscribers,
         message: dragoman_core::Message { payload: large(), ..message("large") },
     };

@@ -110,6 +110,31 @@ async fn a_dialect_that_was_removed_hears_what_is_open_to_its_end() {
     assert_eq!(bench.execution("open").await.unwrap().state, State::Failed);
 }
 
+/// On some platforms devices answer where applications speak.
+#[tokio::test]
+async fn a_dialect_that_was_removed_hears_answers_among_its_applications_and_begins_nothing() {
+    let bench = Bench::new().await;
+    let folder = &bench.gateway.config.plugins.folder;
+    guests::install_twin(folder);
+    bench.gateway.plugins.rescan().await;
+    bench.gateway.engine.journal().put_device(record("far", "twin-two")).await.unwrap();
+    bench.sent("open").await;
+    let lamp = client("", DIALECT, Some("lamp"));
+    let say = async |script: &str| {
+        let message = Message { topic: "apps/scripted/lamp".into(), ..answered(script) };
+        assert_eq!(bench.gateway.hear(lamp.clone(), message).await, dragoman_mqtt::InboundVerdict::Accept);
+    };
+    let open = || bench.gateway.engine.look(|machine| machine.open_executions().count());
+    say("submit far\nwait {}").await;
+    assert_eq!(open(), 2, "it serves");
+    guests::remove(folder, DIALECT);
+    bench.gateway.plugins.rescan().await;
+    say("submit far\nwait {}").await;
+    assert_eq!(open(), 2, "it begins nothing new");
+    say("ended-for open JAMMED").await;
+    assert_eq!(bench.execution("open").await.unwrap().state, State::Failed);
+}
+
 #[test]
 fn a_conversation_keeps_to_its_version_over_a_kill() {
     let folder = tempfile::tempdir().unwrap();

@@ -14,13 +14,14 @@ mod registry;
 pub use live::After;
 pub use outcome::{Applied, REPEATS_MAX, Submitted, WriteError};
 
+use super::device_events::LED_BY_ONE_MAX;
 use super::engine::{Outgoing, Step};
 use super::gateway::Gateway;
 use super::notices::Follow;
 use crate::outbound::{Batch, EnqueueError};
 use dragoman_core::{DeviceId, Execution, ExecutionId, Planned, Stage};
 use dragoman_store::{DeviceRecord, Write};
-use dragoman_wasm::{OutRequest, Plugin, PluginWrite};
+use dragoman_wasm::{DeviceEvent, OutRequest, Plugin, PluginWrite};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -119,6 +120,8 @@ struct Transaction<'a> {
     revisions: HashMap<String, u64>,
     /// Requests to targets. Their places are given back where the call comes to nothing.
     requests: Batch,
+    /// Events that this call emits.
+    emitted: usize,
     after: Vec<After>,
 }
 
@@ -149,7 +152,21 @@ impl<'a> Transaction<'a> {
             ended: HashMap::new(),
             revisions: HashMap::new(),
             requests: gateway.outbound.batch(),
+            emitted: 0,
             after: Vec::new(),
+        }
+    }
+
+    /// One event may lead to others, but not to ever more of them.
+    fn emit(&mut self, event: DeviceEvent) {
+        self.emitted += 1;
+        if self.led == 0 || self.emitted <= LED_BY_ONE_MAX {
+            self.after.push(After::Emit { event, led: self.led });
+            return;
+        }
+        metrics::counter!("dragoman_device_events_dropped_total").increment(1);
+        if self.emitted == LED_BY_ONE_MAX + 1 {
+            tracing::warn!(dialect = %self.plugin.name(), device = %event.device, "events are dropped: {} emits more than {LED_BY_ONE_MAX} where it is told of one", self.plugin.name());
         }
     }
 
@@ -189,7 +206,7 @@ impl<'a> Transaction<'a> {
             }
             PluginWrite::Request(request) => self.request(*request)?,
             PluginWrite::Publish { to, message } => self.after.push(After::Publish { to, message }),
-            PluginWrite::Emit(event) => self.after.push(After::Emit { event, led: self.led }),
+            PluginWrite::Emit(event) => self.emit(event),
             PluginWrite::PutNotes { session, notes } => self.after.push(After::PutNotes { session, notes }),
             PluginWrite::SetPolicy { session, principal, policy } => {
                 self.after.push(After::SetPolicy { session, principal, policy });
