@@ -7,6 +7,7 @@ use dragoman_core::topic;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The plugins that serve at one moment. Replaced as a whole whenever a file changes.
 #[derive(Debug, Default)]
@@ -17,7 +18,12 @@ pub struct Catalog {
     pub refused: Vec<RefusedFile>,
     /// Versions that were replaced or removed and that something open may still need; what was replaced last at the end.
     pub older: Vec<Arc<Plugin>>,
+    /// When plugins went that were removed.
+    pub(crate) gone: BTreeMap<Arc<str>, Instant>,
 }
+
+/// Who removes a file to put another in its place has done so by then.
+const REPLACED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A file that does not serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,11 @@ impl Catalog {
     /// The plugin of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
         self.plugins.get(name)
+    }
+
+    /// Whether a plugin of that name was removed a moment ago, so that another may be on its way.
+    pub fn is_just_gone(&self, name: &str) -> bool {
+        self.gone.get(name).is_some_and(|gone| gone.elapsed() < REPLACED_WITHIN)
     }
 
     /// That version of a plugin, newest or older.

@@ -236,7 +236,7 @@ impl Publish {
 
 /// Says in the log and the metrics what is different now.
 fn tell(before: &Catalog, look: &Look) {
-    let Catalog { plugins, refused, older } = &look.catalog;
+    let Catalog { plugins, refused, older, .. } = &look.catalog;
     telemetry::folder(plugins.len(), refused.len(), older.len());
     for (name, plugin) in plugins {
         let known = before.plugins.get(name).is_some_and(|earlier| Arc::ptr_eq(earlier, plugin));

@@ -60,8 +60,8 @@ pub(crate) fn forget_others(folder: &Path, needed: &BTreeSet<String>) -> io::Res
         let file = entry?.path();
         let is_ours = file.extension().is_some_and(|end| end == END || end == "writing");
         let digest = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let is_needed = needed.contains(&digest) && file.extension().is_some_and(|end| end == END);
-        if is_ours && !is_needed && is_digest(&digest) {
+        // One that is needed may be being written just now.
+        if is_ours && !needed.contains(&digest) && is_digest(&digest) {
             fs::remove_file(&file)?;
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Folder {
     dir: PathBuf,
     files: BTreeMap<PathBuf, Seen>,
     older: Older,
+    /// When plugins went that were removed.
+    gone: BTreeMap<Arc<str>, Instant>,
     asked: Asked,
     /// What serves, as it was written down last.
     record: Record,
@@ -78,9 +80,9 @@ pub(crate) struct Look {
 
 impl Folder {
     pub(crate) fn new(runtime: Runtime, dir: PathBuf, options: BTreeMap<String, PluginOptions>, asked: Asked) -> Self {
-        let (files, older, record) = (BTreeMap::new(), Older::default(), Record::default());
+        let (files, older, record, gone) = (BTreeMap::new(), Older::default(), Record::default(), BTreeMap::new());
         let loader = Loader::new(runtime, options);
-        Self { loader, dir, files, older, asked, record, first: true, recalled: false, untold: false }
+        Self { loader, dir, files, older, gone, asked, record, first: true, recalled: false, untold: false }
     }
 
     /// Looks at the folder: loads what is new or changed, drops what is gone and what nobody needs any more.
@@ -132,7 +134,7 @@ impl Folder {
     /// Notes which files are not there, and lets go of those that are gone for good. Tells whether some are not yet.
     fn miss(&mut self, present: &BTreeMap<PathBuf, Stamp>) -> bool {
         let mut waits = false;
-        let older = &mut self.older;
+        let (older, gone) = (&mut self.older, &mut self.gone);
         self.files.retain(|file, seen| {
             if present.contains_key(file) {
                 seen.gone_since = None;
@@ -143,6 +145,7 @@ impl Folder {
             let held = seen.serving.is_some() && since.elapsed() < GONE_AFTER;
             waits |= held;
             if !held && let Some(serving) = seen.serving.take() {
+                gone.insert(Arc::clone(serving.name()), Instant::now());
                 older.add(serving);
             }
             held
@@ -259,6 +262,7 @@ impl Folder {
         for (_, other) in others {
             self.older.extend(other.serving.take_if(|serving| serving.name() == newest.name()));
         }
+        self.gone.remove(newest.name());
         if let Some(seen) = self.files.get_mut(file) {
             (seen.held_back, seen.as_before) = (None, false);
             self.older.extend(seen.serving.replace(Arc::clone(newest)));
@@ -319,7 +323,8 @@ impl Folder {
             let reason = refusal.reason + kept.as_deref().unwrap_or_default();
             Some(RefusedFile { file: file.clone(), step: refusal.step, reason })
         });
-        Catalog { plugins, refused: refused.collect(), older: self.older.all().cloned().collect() }
+        let older = self.older.all().cloned().collect();
+        Catalog { plugins, refused: refused.collect(), older, gone: self.gone.clone() }
     }
 }
 

@@ -152,7 +152,8 @@ async fn try_plan(
             reply_within_ms: None,
         }),
         Some(name) => {
-            let version = gateway.handler_for(execution, name).ok_or_else(|| not_loaded(name, "$NO_HANDLER"))?;
+            let version =
+                gateway.handler_for(execution, name).ok_or_else(|| not_loaded(gateway, name, "$NO_HANDLER"))?;
             let version = handler.insert(version);
             digests.push((version.name().to_string(), version.digest().to_owned()));
             let device = device_as_seen_by(gateway, execution, name).await?;
@@ -174,7 +175,7 @@ async fn try_plan(
 
     let record = gateway.engine.journal().device(&execution.device).await?.ok_or_else(|| removed(execution))?;
     let dialect = gateway.dialect_for(execution, &record.dialect);
-    let dialect = dialect.ok_or_else(|| not_loaded(&record.dialect, "$NO_DIALECT"))?;
+    let dialect = dialect.ok_or_else(|| not_loaded(gateway, &record.dialect, "$NO_DIALECT"))?;
     digests.push((dialect.name().to_string(), dialect.digest().to_owned()));
     let device = device_as_seen_by(gateway, execution, dialect.name()).await?;
     let frames = Attempt { number: attempt, frames: &plan.frames };
@@ -219,7 +220,11 @@ async fn handler_step(
     }
 }
 
-fn not_loaded(name: &str, code: &str) -> NoPlan {
+/// A command waits for a plugin that was removed a moment ago: it may be replaced.
+fn not_loaded(gateway: &Gateway, name: &str, code: &str) -> NoPlan {
+    if gateway.catalog().is_just_gone(name) {
+        return NoPlan::Later(format!("the plugin {name} was just removed"));
+    }
     let text = format!("the plugin {name} is not loaded; put it into the plugin folder and send the command again");
     NoPlan::Fault(Reason::new(code, text))
 }

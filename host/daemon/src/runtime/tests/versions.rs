@@ -90,10 +90,29 @@ async fn a_handler_that_was_removed_ends_what_it_began_and_begins_nothing() {
     assert!(bench.gateway.plugin(HANDLER).is_none());
     let old = bench.finish("old").await;
     assert_eq!((old.state, handled_by(&old)), (State::Succeeded, vec![&*first]));
+    // It may be replaced, so this takes as long as a replacement may.
     bench.write(vec![submit("new", "panel")]).await.unwrap();
     let new =
         bench.until("the end", || async { bench.execution("new").await.filter(|one| one.state.is_final()) }).await;
     assert_eq!(new.reason.as_ref().unwrap().code, "$NO_HANDLER");
+}
+
+#[tokio::test]
+async fn a_command_waits_for_a_handler_that_is_removed_to_be_replaced() {
+    let bench = Bench::new().await;
+    let first = bench.digest(HANDLER);
+    guests::remove(&bench.gateway.config.plugins.folder, HANDLER);
+    bench.gateway.plugins.rescan().await;
+    bench.panel().await;
+    let open = Invocation { service: None, action: "open".into(), params: "{}".into() };
+    let command = Submit { intent: Intent::Invoke(open), ..submission("new", "panel") };
+    bench.write(vec![PluginWrite::Submit(Box::new(command))]).await.unwrap();
+    let second = bench.replace(HANDLER, guests::variant(1)).await;
+    let sent = || async { bench.execution("new").await.filter(|execution| execution.sent_ms.is_some()) };
+    bench.until("the first step is out", sent).await;
+    let new = bench.finish("new").await;
+    assert_eq!((new.state, handled_by(&new)), (State::Succeeded, vec![&*second]));
+    assert_ne!(first, second);
 }
 
 /// The dialect of the device is removed: its answer is heard, and the next step dispatched, by the version that was.
