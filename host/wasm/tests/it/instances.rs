@@ -1,5 +1,6 @@
 //! Waiting for an instance, giving up, and instances that are kept.
 
+use crate::guests::{scripted, with};
 use crate::world::{INSTANCES, World, patient, request, world};
 use dragoman_wasm::{CallError, Decision, Done, Fault, PluginOptions, PoolOptions, RuntimeOptions};
 use std::pin::Pin;
@@ -42,6 +43,32 @@ async fn a_call_waits_for_an_instance_but_not_in_a_queue_without_end() {
         "plugin scripted was not called for northbound.handle-request: 1 calls already wait for an instance"
     );
     world.host.gate.add_permits(INSTANCES as usize);
+    waiting.await.unwrap();
+    for task in parked {
+        task.await.unwrap().unwrap();
+    }
+    world.is_unharmed().await;
+}
+
+/// Each plugin has a share of the instances, and a queue of its own.
+#[tokio::test]
+async fn calls_of_a_slow_plugin_leave_instances_to_the_others() {
+    let share = INSTANCES - 1;
+    let options = RuntimeOptions { instances_per_plugin_max: share, waiting_max: 1, ..patient() };
+    let world = world(options, PluginOptions::default()).await;
+    let twin = with(scripted(), &[("scripted", "twin-two")]);
+    std::fs::write(world.path("twin.wasm"), twin).unwrap();
+    world.folder.rescan().await;
+    let twin = world.folder.catalog().get("twin-two").unwrap().clone();
+    let mut parked = Vec::new();
+    for _ in 0..share {
+        parked.push(park(&world).await);
+    }
+    let mut waiting: Pin<Box<dyn Future<Output = Called>>> = Box::pin(world.request("now"));
+    assert!(futures_poll_once(&mut waiting).await.is_none(), "its share is taken");
+    assert_eq!(world.runtime.instances_free(), 1);
+    twin.handle_request(world.call(), &request("now")).await.unwrap();
+    world.host.gate.add_permits(share as usize);
     waiting.await.unwrap();
     for task in parked {
         task.await.unwrap().unwrap();
