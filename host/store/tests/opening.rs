@@ -153,7 +153,7 @@ fn a_newer_dragoman_wrote_it() {
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error:?}");
     assert_eq!(
         told(&error, &folder),
-        "DIR/store.db was written by a newer dragoman (schema 99, this one knows up to 2); run that version or a \
+        "DIR/store.db was written by a newer dragoman (schema 99, this one knows up to 3); run that version or a \
          newer one, or restore a backup made before the upgrade"
     );
 }

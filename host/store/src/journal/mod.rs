@@ -103,6 +103,8 @@ struct State {
     settled: u64,
     overlay: Overlay,
     caches: Caches,
+    /// Whether the disk has what was there when it was last told to begin ahead of a sync.
+    flushed_ahead: bool,
     closing: bool,
     failed: Option<Arc<StoreError>>,
 }
@@ -144,6 +146,7 @@ impl Journal {
                 settled: 0,
                 overlay: Overlay::default(),
                 caches: Caches::new(options.cached_devices, options.cached_documents),
+                flushed_ahead: false,
                 closing: false,
                 failed: None,
             }),
