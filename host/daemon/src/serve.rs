@@ -64,6 +64,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let open = recovery::recover(&engine, |dialect| config.is_outside(dialect), recall)
         .await
         .context("cannot take over what the last run left")?;
+    gateway.plugins.recovered().await;
     gateway.dead_letters.restore(&journal).await.context("cannot take over the dead letters of the last run")?;
     plugin_changes::taken_over(&gateway, &gateway.catalog()).await;
 

@@ -37,17 +37,16 @@ pub(crate) fn find(engine: &Engine, cache: Option<&Path>, digest: &str, limits: 
         tracing::warn!(folder = %cache.display(), "compiled plugins are not kept: {error:#}");
         return None;
     }
-    if let Ok(refused) = fs::read_to_string(file_of(engine, cache, digest, REFUSED))
-        && let Some((under, why)) = refused.split_once('\n')
-        && under == limits
-    {
-        return Some(Found::TooDear(why.to_owned()));
-    }
     let file = file_of(engine, cache, digest, CODE);
     let found = load(engine, &file).unwrap_or_else(|error| {
         tracing::warn!(file = %file.display(), "compiled code is not usable, compiling again: {error:#}");
         None
-    })?;
+    });
+    let Some(found) = found else {
+        let refused = fs::read_to_string(file_of(engine, cache, digest, REFUSED)).ok()?;
+        let (under, why) = refused.split_once('\n')?;
+        return (under == limits).then(|| Found::TooDear(why.to_owned()));
+    };
     // The time of its last use is what decides when it goes; without it, it goes a little earlier.
     let _ = fs::File::options().append(true).open(&file).and_then(|file| file.set_modified(SystemTime::now()));
     Some(Found::Code(found))
@@ -145,7 +144,11 @@ fn trim(cache: &Path, max_bytes: u64) -> io::Result<()> {
         if bytes <= max_bytes {
             break;
         }
-        fs::remove_file(file)?;
+        match fs::remove_file(file) {
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
         bytes -= size;
     }
     Ok(())

@@ -7,6 +7,7 @@ use dragoman_core::topic;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The plugins that serve at one moment. Replaced as a whole whenever a file changes.
@@ -20,10 +21,39 @@ pub struct Catalog {
     pub older: Vec<Arc<Plugin>>,
     /// When plugins went that were removed.
     pub(crate) gone: BTreeMap<Arc<str>, Instant>,
+    /// Whether a file is being loaded, which may be theirs.
+    pub(crate) loads: Arc<AtomicBool>,
 }
 
 /// Who removes a file to put another in its place has done so by then.
-const REPLACED_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const REPLACED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Who speaks on a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Applications of a dialect.
+    Application,
+    /// Devices of a dialect.
+    Device,
+}
+
+/// Applications come first: one plugin may claim a topic both ways.
+fn find_reader<'p>(
+    plugins: impl Iterator<Item = &'p Arc<Plugin>> + Clone,
+    topic: &str,
+) -> Option<(Side, &'p Arc<Plugin>)> {
+    let claims = |side: Side, plugin: &Plugin| {
+        plugin.description.claims.iter().any(|claim| match (side, claim) {
+            (Side::Application, Claim::ApplicationTopic(filter)) | (Side::Device, Claim::DeviceTopic(filter)) => {
+                topic::matches(filter, topic)
+            }
+            _ => false,
+        })
+    };
+    let application = plugins.clone().find(|plugin| claims(Side::Application, plugin));
+    let device = || plugins.into_iter().find(|plugin| claims(Side::Device, plugin));
+    application.map(|plugin| (Side::Application, plugin)).or_else(|| Some((Side::Device, device()?)))
+}
 
 /// A file that does not serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +74,8 @@ impl Catalog {
 
     /// Whether a plugin of that name was removed a moment ago, so that another may be on its way.
     pub fn is_just_gone(&self, name: &str) -> bool {
-        self.gone.get(name).is_some_and(|gone| gone.elapsed() < REPLACED_WITHIN)
+        let loads = self.loads.load(Ordering::Relaxed);
+        self.gone.get(name).is_some_and(|gone| loads || gone.elapsed() < REPLACED_WITHIN)
     }
 
     /// That version of a plugin, newest or older.
@@ -68,22 +99,13 @@ impl Catalog {
         self.plugins.values().find(|plugin| plugin.claims_route(method, path))
     }
 
-    /// The plugin whose devices speak on a topic; where it was removed, the version that goes on with what is open.
-    pub fn device_topic(&self, topic: &str) -> Option<&Arc<Plugin>> {
-        self.claimant(|claim| matches!(claim, Claim::DeviceTopic(filter) if topic::matches(filter, topic)))
-    }
-
-    /// The plugin whose applications speak on a topic; where it was removed, the version that goes on with what is open: on
-    /// some platforms devices answer there too. Asked before [`Catalog::device_topic`]: one plugin may claim a topic both
-    /// ways.
-    pub fn application_topic(&self, topic: &str) -> Option<&Arc<Plugin>> {
-        self.claimant(|claim| matches!(claim, Claim::ApplicationTopic(filter) if topic::matches(filter, topic)))
-    }
-
-    fn claimant(&self, claims: impl Fn(&Claim) -> bool) -> Option<&Arc<Plugin>> {
-        let removed = self.older.iter().rev().filter(|plugin| !self.plugins.contains_key(plugin.name()));
-        let mut plugins = self.plugins.values().chain(removed);
-        plugins.find(|plugin| plugin.description.claims.iter().any(&claims))
+    /// Who reads a message of a client of that dialect on a topic. A removed plugin goes on with what is open, and takes
+    /// nothing from those that serve; on some platforms devices answer where applications speak, so it is heard there too.
+    pub fn reader(&self, topic: &str, dialect: Option<&str>) -> Option<(Side, &Arc<Plugin>)> {
+        let is_removed =
+            |plugin: &&Arc<Plugin>| !self.plugins.contains_key(plugin.name()) && dialect == Some(&**plugin.name());
+        let serving = find_reader(self.plugins.values(), topic);
+        serving.or_else(|| find_reader(self.older.iter().rev().filter(is_removed), topic))
     }
 
     /// Whether nothing of it is another.
@@ -91,6 +113,7 @@ impl Catalog {
         let (ours, theirs) = (self.plugins.values().chain(&self.older), other.plugins.values().chain(&other.older));
         self.refused == other.refused
             && (self.plugins.len(), self.older.len()) == (other.plugins.len(), other.older.len())
+            && self.gone.keys().eq(other.gone.keys())
             && ours.zip(theirs).all(|(one, two)| Arc::ptr_eq(one, two))
     }
 }

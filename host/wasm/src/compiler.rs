@@ -33,7 +33,7 @@ const SAID_MAX: usize = 400;
 pub(crate) enum CompileError {
     /// It is no component, and why.
     NotValid(String),
-    /// It goes past a limit, as the end of a sentence about it.
+    /// It goes past a limit or breaks the compiler, as the end of a sentence about it.
     TooDear(String),
     /// The compiler could not do its work, as the end of a sentence. That says nothing about the component.
     Failed(String),
@@ -119,7 +119,11 @@ fn judge(options: &RuntimeOptions, status: ExitStatus, code: Vec<u8>, said: &[u8
             "takes more than {compile_ms} ms of processor time to compile; make it smaller, or raise plugins.compile_ms"
         )));
     }
-    Err(Failed(format!("cannot be compiled: the compiler ended with {status} {said}")))
+    // It was asked to end, or somebody had no memory left for it: that says nothing about the component.
+    if status.code() == Some(BROKEN.into()) || is_killed(status) {
+        return Err(Failed(format!("cannot be compiled: the compiler ended with {status} {said}")));
+    }
+    Err(TooDear(format!("breaks the compiler, which ended with {status}; please report this, with the file: {said}")))
 }
 
 /// Whether the system ended it for the time it took.
@@ -131,6 +135,20 @@ fn is_out_of_time(status: ExitStatus) -> bool {
 
 #[cfg(not(unix))]
 fn is_out_of_time(_: ExitStatus) -> bool {
+    false
+}
+
+/// Whether somebody ended it.
+#[cfg(unix)]
+fn is_killed(status: ExitStatus) -> bool {
+    use rustix::process::Signal;
+    use std::os::unix::process::ExitStatusExt as _;
+    let by = status.signal();
+    [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP].iter().any(|signal| by == Some(signal.as_raw()))
+}
+
+#[cfg(not(unix))]
+fn is_killed(_: ExitStatus) -> bool {
     false
 }
 
@@ -220,6 +238,12 @@ mod tests {
             (
                 "echo it broke >&2; echo badly >&2; exit 70",
                 Err(Failed("cannot be compiled: the compiler ended with exit status: 70 it broke\\nbadly".into())),
+            ),
+            (
+                "echo it broke >&2; exit 101",
+                too_dear(
+                    "breaks the compiler, which ended with exit status: 101; please report this, with the file: it broke",
+                ),
             ),
             ("kill -KILL $$", Err(Failed("cannot be compiled: the compiler ended with signal: 9 (SIGKILL) ".into()))),
             ("env", Ok(Vec::new())),

@@ -47,6 +47,8 @@ enum Request {
     LookNow(oneshot::Sender<()>),
     /// Commands of the last run need these versions, by name and digest.
     Recall(Vec<(String, String)>, oneshot::Sender<Vec<LostVersion>>),
+    /// Everything that the last run left open is known.
+    Recovered(oneshot::Sender<()>),
 }
 
 /// A version that a command needs and that is nowhere kept.
@@ -153,6 +155,16 @@ impl PluginFolder {
         waiting.await.unwrap_or_default()
     }
 
+    /// Says that everything that the last run left open is known: from now on new versions can be asked about it, and copies
+    /// that nobody needs may go.
+    pub async fn recovered(&self) {
+        let (done, waiting) = oneshot::channel();
+        if self.requests.send(Request::Recovered(done)).await.is_ok() {
+            // An error means that the task is over, and with it every look.
+            let _ = waiting.await;
+        }
+    }
+
     /// Looks at the folder now, without waiting for news of it, and returns when everything in it has settled and was
     /// looked at; what never settles is not waited for.
     pub async fn rescan(&self) {
@@ -196,6 +208,11 @@ async fn follow(mut folder: Folder, mut requests: mpsc::Receiver<Request>, publi
                     unsettled = look(&mut folder, &publish).await;
                 }
                 // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+            }
+            Some(Some(Request::Recovered(done))) => {
+                folder.recovered();
+                unsettled = look(&mut folder, &publish).await;
                 let _ = done.send(());
             }
             Some(Some(Request::Recall(needed, done))) => {

@@ -5,8 +5,9 @@ use crate::options::PoolOptions;
 use crate::runtime::{Runtime, Shared};
 use crate::state::{Call, State};
 use crate::unit::{Guests, Unit};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -26,11 +27,34 @@ pub(crate) struct Live {
 
 /// The instances of one plugin.
 pub(crate) struct Instances {
-    /// What it may have of the instances of all at one time: one that is slow leaves some to the others.
-    share: Arc<Semaphore>,
-    /// Calls that wait for one.
-    waiting: AtomicUsize,
+    share: Arc<Share>,
     pool: Option<Arc<Pool>>,
+}
+
+/// What a plugin, all its versions together, may have of the instances of all at one time: one that is slow leaves some
+/// to the others.
+pub(crate) struct Share {
+    turns: Arc<Semaphore>,
+    /// Calls that wait for an instance.
+    waiting: AtomicUsize,
+}
+
+/// The shares of plugins of which any version is there.
+pub(crate) type Shares = Mutex<BTreeMap<Arc<str>, Weak<Share>>>;
+
+impl Share {
+    fn of(runtime: &Runtime, plugin: &Arc<str>) -> Arc<Self> {
+        let mut shares = runtime.0.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.retain(|_, share| share.strong_count() > 0);
+        if let Some(share) = shares.get(plugin).and_then(Weak::upgrade) {
+            return share;
+        }
+        let options = &runtime.0.options;
+        let most = options.instances_per_plugin_max.clamp(1, options.instances_max.max(1));
+        let share = Arc::new(Self { turns: Arc::new(Semaphore::new(most as usize)), waiting: AtomicUsize::new(0) });
+        shares.insert(Arc::clone(plugin), Arc::downgrade(&share));
+        share
+    }
 }
 
 /// Instances of one plugin that wait for their next call.
@@ -46,6 +70,7 @@ pub(crate) struct Lease {
     pub(crate) live: Live,
     home: Option<Arc<Pool>>,
     _turn: OwnedSemaphorePermit,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl Instances {
@@ -57,15 +82,13 @@ impl Instances {
         }
     }
 
-    /// Of a plugin with a pool of its own, or with a fresh instance for each call.
-    pub(crate) fn new(runtime: &Runtime, pool: Option<PoolOptions>) -> Self {
+    /// Of a version with a pool of its own, or with a fresh instance for each call.
+    pub(crate) fn new(runtime: &Runtime, plugin: &Arc<str>, pool: Option<PoolOptions>) -> Self {
         let pool = pool.map(|options| {
             let turns = Arc::new(Semaphore::new(options.instances_max.max(1) as usize));
             Arc::new(Pool { options, turns, idle: Mutex::default(), retired: AtomicBool::new(false) })
         });
-        let options = &runtime.0.options;
-        let most = options.instances_per_plugin_max.clamp(1, options.instances_max.max(1));
-        Self { share: Arc::new(Semaphore::new(most as usize)), waiting: AtomicUsize::new(0), pool }
+        Self { share: Share::of(runtime, plugin), pool }
     }
 
     /// Waits for an instance and begins the call on it. The time of the call begins when it has one.
@@ -78,13 +101,14 @@ impl Instances {
         let shared = &runtime.0;
         let until = Instant::now() + Duration::from_millis(shared.options.wait_ms);
         let Some(pool) = &self.pool else {
-            let turn = self.wait(shared, &self.share, until).await?;
+            let turn = self.wait(shared, &self.share.turns, until).await?;
             let slot = self.wait(shared, &shared.fresh, until).await?;
             let live = instantiate(runtime, unit, call(), slot, false).await?;
-            return Ok(Lease { live, home: None, _turn: turn });
+            return Ok(Lease { live, home: None, _turn: turn, _share: None });
         };
         let turn = self.wait(shared, &pool.turns, until).await?;
         let idle = pool.idle().pop();
+        let mut share = None;
         let live = if let Some(mut live) = idle {
             live.store.data_mut().reset(call());
             live
@@ -94,12 +118,13 @@ impl Instances {
             match kept {
                 Some(slot) => instantiate(runtime, unit, call(), slot, true).await?,
                 None => {
+                    share = Some(self.wait(shared, &self.share.turns, until).await?);
                     let slot = self.wait(shared, &shared.fresh, until).await?;
                     instantiate(runtime, unit, call(), slot, false).await?
                 }
             }
         };
-        Ok(Lease { live, home: Some(Arc::clone(pool)), _turn: turn })
+        Ok(Lease { live, home: Some(Arc::clone(pool)), _turn: turn, _share: share })
     }
 
     /// Waits for a permit, as long and as many as the options allow.
@@ -112,7 +137,7 @@ impl Instances {
         if let Ok(permit) = Arc::clone(semaphore).try_acquire_owned() {
             return Ok(permit);
         }
-        let waiting = Waiting::enter(&self.waiting);
+        let waiting = Waiting::enter(&self.share.waiting);
         if waiting.place >= shared.options.waiting_max {
             return Err(Fault::Busy(format!("{} calls already wait for an instance", waiting.place)));
         }
@@ -139,7 +164,7 @@ impl Pool {
 impl Lease {
     /// Gives the instance back after a call without a fault. An instance of a call that faulted is dropped instead.
     pub(crate) fn give_back(self) {
-        let Self { mut live, home, _turn } = self;
+        let Self { mut live, home, _turn, _share } = self;
         let Some(pool) = home else { return };
         live.calls += 1;
         let state = live.store.data();

@@ -47,7 +47,7 @@ mod vectors;
 mod words;
 mod writes;
 
-pub use catalog::{Catalog, RefusedFile};
+pub use catalog::{Catalog, RefusedFile, Side};
 pub use claims::Route;
 pub use compiler::compile_for_parent;
 pub use context::{CallContext, IdSource, Numbers, Presented, Secret};

@@ -73,7 +73,7 @@ pub(crate) async fn load(
     let plugin = Plugin {
         runtime: runtime.clone(),
         unit,
-        instances: Instances::new(runtime, options.pool),
+        instances: Instances::new(runtime, &description.name, options.pool),
         facts: Arc::new(facts),
         description,
         digest,
@@ -258,7 +258,7 @@ async fn describe(runtime: &Runtime, unit: &Unit, file: &str) -> Result<Descript
             refused(&format!("failed in `plugin.describe`: {other}; mend `describe`, which must answer from constants"))
         }
     };
-    let lease = Instances::new(runtime, None).lease(runtime, unit, call).await.map_err(failed)?;
+    let lease = Instances::new(runtime, &file.into(), None).lease(runtime, unit, call).await.map_err(failed)?;
     let mut active = crate::call::Active(lease);
     let deadline = active.deadline();
     let live = active.live();

@@ -98,7 +98,7 @@ impl Plugin {
         Self {
             runtime: self.runtime.clone(),
             unit: self.unit.clone(),
-            instances: Instances::new(&self.runtime, None),
+            instances: Instances::new(&self.runtime, self.name(), None),
             facts: Arc::new(facts),
             description: self.description.clone(),
             digest: self.digest.clone(),

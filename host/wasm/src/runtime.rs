@@ -2,6 +2,7 @@
 
 use crate::bindings::All;
 use crate::check::Bounds;
+use crate::instances::Shares;
 use crate::options::RuntimeOptions;
 use crate::state::State;
 use anyhow::Context as _;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) bounds: Bounds,
     /// As many as may run in fresh instances; with `kept` it is what the pool has slots for.
     pub(crate) fresh: Arc<Semaphore>,
+    /// What each plugin may have of them.
+    pub(crate) shares: Shares,
     /// As many as may be kept between calls.
     pub(crate) kept: Arc<Semaphore>,
 }
@@ -66,6 +69,7 @@ impl Runtime {
             engine,
             linker,
             bounds: Bounds::from(&options),
+            shares: Shares::default(),
             fresh: Arc::new(Semaphore::new(options.instances_max as usize)),
             kept: Arc::new(Semaphore::new(options.pooled_instances_max as usize)),
             options: Arc::new(options),

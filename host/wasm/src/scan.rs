@@ -7,7 +7,7 @@
 mod last_run;
 mod loading;
 
-use crate::catalog::{Catalog, RefusedFile};
+use crate::catalog::{Catalog, REPLACED_WITHIN, RefusedFile};
 use crate::files::{self, Contents, Stamp, Unsettled, shown};
 use crate::folder::Asked;
 use crate::kept;
@@ -22,10 +22,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A file that is gone for this long is gone for good: one that is replaced by removing it and copying it anew is not.
 const GONE_AFTER: Duration = Duration::from_secs(1);
+/// How long a start waits for files that it has to load.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// How often a file is compiled whose compiler ended before its work was done; after that somebody has to touch it.
+const TRIES_MAX: u32 = 3;
 /// Before a version is asked again that could not go on with what is open: what it could not read may have ended.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
@@ -37,13 +42,15 @@ pub(crate) struct Folder {
     older: Older,
     /// When plugins went that were removed.
     gone: BTreeMap<Arc<str>, Instant>,
+    /// Whether a file is being loaded, as the catalogue sees it.
+    loads: Arc<AtomicBool>,
     asked: Asked,
     /// What serves, as it was written down last.
     record: Record,
     /// Nothing was looked at yet.
     first: bool,
-    /// Whether the versions that the last run needs were asked for: before that no copy of one may go.
-    recalled: bool,
+    /// Whether everything is known that the last run left open: before that no copy may go that it may need.
+    recovered: bool,
     /// Whether versions were taken back that no look has told of yet.
     untold: bool,
 }
@@ -55,6 +62,8 @@ struct Seen {
     unsettled: Option<Unsettled>,
     gone_since: Option<Instant>,
     digest: String,
+    /// How often in a row they could not be loaded for now.
+    tries: u32,
     /// The newest contents while they are loaded.
     loading: Option<Loading>,
     /// What the newest contents came to.
@@ -82,7 +91,8 @@ impl Folder {
     pub(crate) fn new(runtime: Runtime, dir: PathBuf, options: BTreeMap<String, PluginOptions>, asked: Asked) -> Self {
         let (files, older, record, gone) = (BTreeMap::new(), Older::default(), Record::default(), BTreeMap::new());
         let loader = Loader::new(runtime, options);
-        Self { loader, dir, files, older, gone, asked, record, first: true, recalled: false, untold: false }
+        let loads = Arc::default();
+        Self { loader, dir, files, older, gone, loads, asked, record, first: true, recovered: false, untold: false }
     }
 
     /// Looks at the folder: loads what is new or changed, drops what is gone and what nobody needs any more.
@@ -93,17 +103,26 @@ impl Folder {
         let before = self.catalog();
         let mut unsettled = self.miss(&present);
         let first = std::mem::replace(&mut self.first, false);
+        if first {
+            self.read_record().await;
+        }
         for (file, stamp) in present {
             unsettled |= self.take(&file, stamp, first).await;
         }
         if first {
             self.serve_as_before().await;
+            self.wait_for_the_first().await;
+            unsettled = self.is_loading();
         }
         self.settle().await;
         // A copy that the next start would look for must not go.
         if self.remember().await {
             self.forget_copies().await;
         }
+        if !self.is_loading() {
+            self.gone.retain(|_, gone| gone.elapsed() < REPLACED_WITHIN);
+        }
+        self.loads.store(self.is_loading(), Ordering::Relaxed);
         let catalog = self.catalog();
         let changed = unloaded || std::mem::take(&mut self.untold) || !catalog.same(&before);
         Ok(Look { catalog, changed, unsettled })
@@ -165,7 +184,7 @@ impl Folder {
             };
         }
         seen.give_up_loading();
-        // At a start nothing serves that could serve on, so what stands there is taken as it is.
+        // At a start what stands there is taken as it is: nobody waits for it to be copied to its end.
         if !first && !Unsettled::has_settled(&mut seen.unsettled, stamp) {
             return true;
         }
@@ -196,17 +215,34 @@ impl Folder {
         }
         // What was good before is not what stands there now. What was refused is shown until it is known what this is.
         seen.newest.take_if(|newest| newest.is_ok());
-        if !first {
-            seen.loading = Some(Loading::begin(&self.loader, file, wasm, digest));
-            return true;
+        seen.loading = Some(Loading::begin(&self.loader, file, wasm, digest));
+        true
+    }
+
+    /// What stands in the folder at a start is waited for, but not for as long as it may take: one file that is dear must
+    /// not keep the gateway from its work.
+    async fn wait_for_the_first(&mut self) {
+        let until = tokio::time::Instant::now() + START_WITHIN;
+        for seen in self.files.values_mut() {
+            let Some(loading) = &mut seen.loading else { continue };
+            // What is not over then is taken when it is.
+            let _ = tokio::time::timeout_at(until, loading.wait()).await;
+            if let Some(loaded) = loading.over().await {
+                seen.loaded(loaded);
+            }
         }
-        let loaded = self.loader.load(file, wasm, digest).await;
-        self.files.get_mut(file).is_some_and(|seen| seen.loaded(loaded))
     }
 
     /// Lets every newest version serve that is in nobody's way and can go on with what is open. What serves already
     /// comes before what is new.
     async fn settle(&mut self) {
+        // What one gives up another may have.
+        while self.settle_once().await {}
+    }
+
+    /// Tells whether any came to serve.
+    async fn settle_once(&mut self) -> bool {
+        let mut any = false;
         let names: Vec<_> = self.files.keys().cloned().collect();
         for file in names {
             let Some(newest) = self.candidate(&file) else { continue };
@@ -223,7 +259,9 @@ impl Folder {
                 continue;
             }
             self.serve(&file, &newest);
+            any = true;
         }
+        any
     }
 
     /// The newest contents of a file, where they are good, do not serve yet, and it is time to look at them.
@@ -232,17 +270,13 @@ impl Folder {
         let newest = seen.newest.as_ref()?.as_ref().ok()?;
         let held_back = seen.held_back.as_ref().is_some_and(|(_, looked_at)| looked_at.elapsed() < CHECK_AGAIN_AFTER);
         // Before the commands of the last run are known, nobody can say whether it goes on with them.
-        let waits = held_back || (seen.as_before && !self.recalled);
+        let waits = held_back || (seen.as_before && !self.recovered);
         (!waits && seen.gone_since.is_none() && !seen.serves(newest)).then(|| Arc::clone(newest))
     }
 
-    /// Where a version of it serves that can stay, the new one must be able to go on with what that one left open, and there
-    /// must be room for that one beside the others that commands hold.
+    /// There must be room beside the versions that commands hold. And where a version of it serves that can stay, the new one
+    /// must be able to go on with what that one left open.
     async fn check(&self, file: &Path, next: &Arc<Plugin>) -> Result<(), Refusal> {
-        let serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
-        if !serving.into_iter().any(|plugin| plugin.name() == next.name()) {
-            return Ok(());
-        }
         let (shown, name, most) = (shown(file), next.name(), self.loader.runtime.0.options.older_versions_max);
         if self.older.all().filter(|older| older.name() == name && older.digest() != next.digest()).count() >= most {
             let reason = format!(
@@ -252,6 +286,10 @@ impl Folder {
             );
             return Err(Refusal::new(LoadStep::Older, reason));
         }
+        let mut serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
+        if !serving.any(|plugin| plugin.name() == next.name()) {
+            return Ok(());
+        }
         let checked = self.asked.check(next).await;
         checked.map_err(|problem| Refusal::new(LoadStep::Contexts, format!("{shown} {problem}")))
     }
@@ -260,7 +298,9 @@ impl Folder {
     fn serve(&mut self, file: &Path, newest: &Arc<Plugin>) {
         let others = self.files.iter_mut().filter(|(other, _)| other.as_path() != file);
         for (_, other) in others {
-            self.older.extend(other.serving.take_if(|serving| serving.name() == newest.name()));
+            let taken_over = other.serving.take_if(|serving| serving.name() == newest.name());
+            other.as_before &= other.serving.is_some();
+            self.older.extend(taken_over);
         }
         self.gone.remove(newest.name());
         if let Some(seen) = self.files.get_mut(file) {
@@ -276,6 +316,11 @@ impl Folder {
         self.files.iter().filter(|(other, _)| other.as_path() != file).find_map(|(other, seen)| {
             let serving = seen.serving.as_ref()?;
             let same_name = serving.name() == plugin.name();
+            // Two files that were swapped must not wait for each other: what that one holds now has another name.
+            let newest = seen.newest.as_ref().and_then(|newest| newest.as_ref().ok());
+            if newest.is_some_and(|newest| newest.name() != serving.name()) {
+                return None;
+            }
             // A file that was renamed takes over at once; one that waited for the name waits until it is free for good.
             if same_name && seen.gone_since.is_some() && !contested {
                 return None;
@@ -286,7 +331,7 @@ impl Folder {
 
     /// Copies of versions that neither serve nor are needed go.
     async fn forget_copies(&self) {
-        let Some(dir) = self.loader.runtime.0.options.kept_dir.clone().filter(|_| self.recalled) else { return };
+        let Some(dir) = self.loader.runtime.0.options.kept_dir.clone().filter(|_| self.recovered) else { return };
         let newest = self.files.values().flat_map(|seen| {
             let newest = seen.newest.as_ref().and_then(|newest| newest.as_ref().ok());
             newest.into_iter().chain(&seen.serving)
@@ -295,6 +340,7 @@ impl Folder {
         // Their copies are written before they are done.
         let loading = self.files.values().filter(|seen| seen.loading.is_some());
         needed.extend(loading.map(|seen| seen.digest.clone()));
+        needed.extend(self.record.digests().map(str::to_owned));
         // After a kill the record must not name a version that is gone.
         if !self.asked.committed().await {
             return;
@@ -324,7 +370,7 @@ impl Folder {
             Some(RefusedFile { file: file.clone(), step: refusal.step, reason })
         });
         let older = self.older.all().cloned().collect();
-        Catalog { plugins, refused: refused.collect(), older, gone: self.gone.clone() }
+        Catalog { plugins, refused: refused.collect(), older, gone: self.gone.clone(), loads: Arc::clone(&self.loads) }
     }
 }
 
@@ -334,8 +380,11 @@ impl Seen {
         self.loading = None;
         // Nobody has to touch a file for which the machine lacked something.
         let again = loaded.as_ref().err().map_or(Again::Never, |refusal| refusal.again);
+        self.tries = if again == Again::Never { 0 } else { self.tries + 1 };
+        let is_not_compiled = loaded.as_ref().is_err_and(|refusal| refusal.step == LoadStep::Component);
+        let gives_up = is_not_compiled && self.tries >= TRIES_MAX;
         self.newest = Some(loaded);
-        if again != Again::Never {
+        if again != Again::Never && !gives_up {
             (self.stamp, self.digest) = (None, String::new());
         }
         again == Again::Soon

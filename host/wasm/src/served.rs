@@ -39,6 +39,22 @@ impl<'a> FromIterator<(String, &'a Plugin)> for Record {
 }
 
 impl Record {
+    /// Takes over what served for a file by another record, where this one has nothing for it and that version serves for
+    /// no other file.
+    pub(crate) fn carry_over(&mut self, file: &str, from: &Self) {
+        if let Some(served) = from.of(file)
+            && !self.0.contains_key(file)
+            && !self.0.values().any(|other| other.plugin == served.plugin)
+        {
+            self.0.insert(file.to_owned(), served.clone());
+        }
+    }
+
+    /// The digests of all versions in it.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|served| &*served.digest)
+    }
+
     /// What served for a file.
     pub(crate) fn of(&self, file: &str) -> Option<&Served> {
         self.0.get(file)

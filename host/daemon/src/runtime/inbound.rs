@@ -9,7 +9,7 @@ use super::writes::About;
 use dragoman_core::{DeviceId, Message, Reason, Session, SessionId};
 use dragoman_mqtt::InboundVerdict;
 use dragoman_store::Seq;
-use dragoman_wasm::{Blame, CallError, Plugin};
+use dragoman_wasm::{Blame, CallError, Plugin, Side};
 use std::sync::Arc;
 
 /// MQTT 5 reason code: the plugin that should read the message failed.
@@ -19,15 +19,6 @@ const NOT_AUTHORIZED: u8 = 0x87;
 
 /// Code of a call that was not made because of a quarantine.
 const QUARANTINED: &str = "$PLUGIN_QUARANTINED";
-
-/// Which side of its dialect reads a message.
-#[derive(Clone, Copy)]
-enum Side {
-    /// An application speaks.
-    Application,
-    /// A device speaks.
-    Device,
-}
 
 /// What calls that must not overtake each other are about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,16 +44,14 @@ impl Gateway {
     /// is not acknowledged, so nothing is waited for but its turn.
     pub(super) async fn hear(self: &Arc<Self>, session: Arc<Session>, message: Message) -> InboundVerdict {
         let catalog = self.catalog();
-        let by_application = catalog.application_topic(&message.topic);
-        let Some(plugin) = by_application.or_else(|| catalog.device_topic(&message.topic)).cloned() else {
+        let Some((side, plugin)) = catalog.reader(&message.topic, session.dialect.as_deref()) else {
             return self.unclaimed(&session, &message);
         };
+        let plugin = plugin.clone();
         if session.dialect.as_ref() != Some(plugin.name()) {
             return InboundVerdict::Refuse(NOT_AUTHORIZED);
         }
-        let (side, acknowledged) =
-            (if by_application.is_some() { Side::Application } else { Side::Device }, message.qos > 0);
-        let turn = Turn::of(&session);
+        let (acknowledged, turn) = (message.qos > 0, Turn::of(&session));
         let this = self.clone();
         // Nothing is waited for before the turn is taken: the broker hands a client's next message of QoS 0 over without
         // waiting for this one, and they keep their order by their turns.

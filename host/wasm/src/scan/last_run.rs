@@ -4,7 +4,6 @@ use super::{Folder, Seen};
 use crate::files::shown;
 use crate::folder::LostVersion;
 use crate::kept;
-use crate::load::load;
 use crate::plugin::Plugin;
 use crate::refusal::Again;
 use crate::served::{Record, Served};
@@ -17,9 +16,8 @@ const TRIES_MORE: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Folder {
-    /// Has every version serve again that served when the last run ended and whose file is still there. Where the file
-    /// holds something else by now, that is looked at like any change, once the commands of the last run are known.
-    pub(super) async fn serve_as_before(&mut self) {
+    /// Reads what served when the last run ended.
+    pub(super) async fn read_record(&mut self) {
         let Some(dir) = self.loader.runtime.0.options.kept_dir.clone() else { return };
         let folder = dir.display().to_string();
         let read = tokio::task::spawn_blocking(move || Record::read(&dir)).await;
@@ -30,6 +28,11 @@ impl Folder {
                 return;
             }
         };
+    }
+
+    /// Has every version serve again that served when the last run ended and whose file is still there. Where the file
+    /// holds something else by now, that is looked at like any change, once the commands of the last run are known.
+    pub(super) async fn serve_as_before(&mut self) {
         let before: Vec<(PathBuf, Served)> = self.files.keys().filter_map(|file| self.served_by(file)).collect();
         for (file, served) in before {
             let newest = self.files.get(&file).and_then(|seen| seen.newest.as_ref()?.as_ref().ok().cloned());
@@ -45,7 +48,11 @@ impl Folder {
                 }
                 Err(why) => {
                     let (plugin, file) = (&served.plugin, shown(&file));
-                    tracing::warn!(plugin, file, "the version of {plugin} that served in the last run is lost: {why}");
+                    tracing::warn!(
+                        plugin,
+                        file,
+                        "the version of {plugin} that served in the last run cannot serve now: {why}"
+                    );
                 }
             }
         }
@@ -60,7 +67,11 @@ impl Folder {
         let Some(dir) = self.loader.runtime.0.options.kept_dir.clone() else { return true };
         let serving = |(file, seen): (&PathBuf, &'_ Seen)| Some((shown(file), seen.serving.clone()?));
         let serving: Vec<_> = self.files.iter().filter_map(serving).collect();
-        let record: Record = serving.iter().map(|(file, plugin)| (file.clone(), &**plugin)).collect();
+        let mut record: Record = serving.iter().map(|(file, plugin)| (file.clone(), &**plugin)).collect();
+        // What cannot serve now may serve once somebody has mended what is in its way, as long as its file is there.
+        for file in self.files.keys() {
+            record.carry_over(&shown(file), &self.record);
+        }
         if record == self.record {
             return true;
         }
@@ -75,6 +86,11 @@ impl Folder {
             }
         }
         true
+    }
+
+    /// Everything is known that the last run left open.
+    pub(crate) fn recovered(&mut self) {
+        self.recovered = true;
     }
 
     /// Takes back versions that commands of the last run need, from their copies. Tells which are lost.
@@ -94,7 +110,6 @@ impl Folder {
                 Err(why) => lost.push(LostVersion { plugin: version.plugin, digest: version.digest, why }),
             }
         }
-        self.recalled = true;
         lost
     }
 
@@ -109,7 +124,7 @@ impl Folder {
         let wasm: Arc<[u8]> = wasm.into();
         let mut tries = 0;
         let loaded = loop {
-            let loaded = load(&self.loader.runtime, file, &wasm, version.digest.clone(), &self.loader.options).await;
+            let loaded = self.loader.load_only(file, &wasm, version.digest.clone()).await;
             // What the machine lacks for a moment must not cost commands their version.
             match loaded {
                 Err(refusal) if refusal.again != Again::Never && tries < TRIES_MORE => tries += 1,

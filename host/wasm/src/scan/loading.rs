@@ -1,4 +1,4 @@
-//! Files that are loaded aside, one at a time, while what serves is looked after.
+//! Files that are loaded aside, two at a time, while what serves is looked after.
 
 use crate::files::shown;
 use crate::kept;
@@ -9,10 +9,13 @@ use crate::refusal::{Again, LoadStep, Refusal};
 use crate::runtime::Runtime;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+
+/// Files that are loaded at the same time: one that is dear does not hold up the next.
+const AT_ONCE: usize = 2;
 
 /// What the contents of a file came to.
 pub(super) type Loaded = Result<Arc<Plugin>, Refusal>;
@@ -22,21 +25,26 @@ pub(super) type Loaded = Result<Arc<Plugin>, Refusal>;
 pub(super) struct Loader {
     pub(super) runtime: Runtime,
     pub(super) options: Arc<BTreeMap<String, PluginOptions>>,
-    turn: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
 }
 
 impl Loader {
     pub(super) fn new(runtime: Runtime, options: BTreeMap<String, PluginOptions>) -> Self {
-        Self { runtime, options: Arc::new(options), turn: Arc::new(Semaphore::new(1)) }
+        Self { runtime, options: Arc::new(options), turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Loads a version and keeps a copy of it.
     pub(super) async fn load(&self, file: &Path, wasm: Arc<[u8]>, digest: String) -> Loaded {
-        // It is never closed.
-        let _turn = self.turn.acquire().await.ok();
-        let plugin = load(&self.runtime, file, &wasm, digest.clone(), &self.options).await?;
+        let plugin = self.load_only(file, &wasm, digest.clone()).await?;
         self.keep(file, digest, wasm).await?;
         Ok(Arc::new(plugin))
+    }
+
+    /// Loads a version of which there is a copy.
+    pub(super) async fn load_only(&self, file: &Path, wasm: &Arc<[u8]>, digest: String) -> Result<Plugin, Refusal> {
+        // It is never closed.
+        let _turn = self.turns.acquire().await.ok();
+        load(&self.runtime, file, wasm, digest, &self.options).await
     }
 
     /// Keeps a copy of a version before it serves, so that no command can come to need one that is nowhere kept.
@@ -58,6 +66,7 @@ impl Loader {
 
 /// Contents that are being loaded. Whoever drops it ends that, and the compiler with it.
 pub(super) struct Loading {
+    file: PathBuf,
     task: JoinHandle<Loaded>,
     loaded: Option<Loaded>,
 }
@@ -65,7 +74,9 @@ pub(super) struct Loading {
 impl Loading {
     pub(super) fn begin(loader: &Loader, file: &Path, wasm: Arc<[u8]>, digest: String) -> Self {
         let (loader, file) = (loader.clone(), file.to_owned());
-        Self { task: tokio::spawn(async move { loader.load(&file, wasm, digest).await }), loaded: None }
+        let loading = file.clone();
+        let task = tokio::spawn(async move { loader.load(&loading, wasm, digest).await });
+        Self { file, task, loaded: None }
     }
 
     /// Waits for the end. Nothing is lost where the waiting ends before.
@@ -73,10 +84,8 @@ impl Loading {
         if self.loaded.is_none() {
             let ended = (&mut self.task).await;
             self.loaded = Some(ended.unwrap_or_else(|error| {
-                Err(Refusal::new(
-                    LoadStep::Component,
-                    format!("a plugin could not be loaded: {error}; please report this"),
-                ))
+                let reason = format!("{} could not be loaded: {error}; please report this", shown(&self.file));
+                Err(Refusal::new(LoadStep::Component, reason))
             }));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::guests::{scripted, stepper, with};
 use crate::world::{World, patient, world};
-use dragoman_wasm::{Catalog, PluginFolder, PluginOptions, Runtime};
+use dragoman_wasm::{Catalog, PluginFolder, PluginOptions, Runtime, Side};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -278,10 +278,11 @@ async fn requests_and_topics_find_their_plugin() {
     let world = world(patient(), PluginOptions::default()).await;
     let catalog = world.put("second.wasm", &second()).await;
     let name = |plugin: Option<&Arc<dragoman_wasm::Plugin>>| plugin.map(|plugin| plugin.name().to_string());
+    let reader = |topic| catalog.reader(topic, None).map(|(side, plugin)| (side, plugin.name().to_string()));
     assert_eq!(name(catalog.route("POST", "/scripted/a")), Some("scripted".into()));
     assert_eq!(name(catalog.route("POST", "/secondly/a")), Some("secondly".into()));
     assert_eq!(name(catalog.route("GET", "/scripted/a")), None);
     assert_eq!(name(catalog.route("POST", "/scripted/a/b")), None);
-    assert_eq!(name(catalog.device_topic("scripted/d1/up")), Some("scripted".into()));
-    assert_eq!(name(catalog.device_topic("scripted/d1/down")), None);
+    assert_eq!(reader("scripted/d1/up"), Some((Side::Device, "scripted".into())));
+    assert_eq!(reader("scripted/d1/down"), None);
 }

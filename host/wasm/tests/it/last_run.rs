@@ -1,6 +1,6 @@
 //! A start after another run: what served comes first, and what its file holds by then is looked at like any change.
 
-use crate::guests::{scripted, variant};
+use crate::guests::{scripted, variant, with};
 use crate::versions::{Open, put};
 use crate::world::patient;
 use dragoman_wasm::{LoadStep, PluginFolder, Runtime, RuntimeOptions};
@@ -28,7 +28,13 @@ impl Place {
 
     /// A run begins.
     async fn run(&self) -> PluginFolder {
-        let options = RuntimeOptions { kept_dir: Some(self.kept()), older_versions_max: 1, ..patient() };
+        self.run_with(|_| {}).await
+    }
+
+    /// The same with other options.
+    async fn run_with(&self, change: impl FnOnce(&mut RuntimeOptions)) -> PluginFolder {
+        let mut options = RuntimeOptions { kept_dir: Some(self.kept()), older_versions_max: 1, ..patient() };
+        change(&mut options);
         PluginFolder::open(Runtime::new(options).unwrap(), self.0.path().join("plugins"), BTreeMap::new())
             .await
             .unwrap()
@@ -39,6 +45,7 @@ impl Place {
         std::fs::write(self.file(name), wasm).unwrap();
         let folder = self.run().await;
         folder.recall(Vec::new()).await;
+        folder.recovered().await;
         serving(&folder).unwrap()
     }
 }
@@ -65,6 +72,7 @@ async fn a_file_that_is_refused_at_a_start_has_the_version_behind_it_that_served
         assert!(folder.catalog().refused[0].reason.ends_with("still serves)"), "{:?}", folder.catalog().refused);
         assert_eq!(folder.catalog().get("scripted").unwrap().file(), place.file("scripted.wasm"));
         assert_eq!(folder.recall(vec![("scripted".into(), good.clone())]).await, []);
+        folder.recovered().await;
         assert_eq!(folder.catalog().older.len(), 0, "what serves is not recalled beside itself");
     }
     // The file is mended, and then removed while nothing runs.
@@ -85,6 +93,7 @@ async fn a_file_that_was_replaced_while_nothing_ran_must_go_on_with_what_is_open
     folder.rescan().await;
     assert_eq!((serving(&folder), open.checks()), (Some(first.clone()), 0), "nobody knows yet what is open");
     folder.recall(Vec::new()).await;
+    folder.recovered().await;
     assert_eq!((serving(&folder), open.checks()), (Some(first.clone()), 1));
     assert_eq!(refused(&folder), [("scripted.wasm".to_owned(), LoadStep::Contexts)]);
     drop(folder);
@@ -92,6 +101,7 @@ async fn a_file_that_was_replaced_while_nothing_ran_must_go_on_with_what_is_open
     let folder = place.run().await;
     let open = Open::attached_to(&folder);
     folder.recall(Vec::new()).await;
+    folder.recovered().await;
     assert_eq!((open.checks(), refused(&folder)), (1, vec![]));
     assert_ne!(serving(&folder), Some(first));
 }
@@ -104,6 +114,7 @@ async fn a_name_belongs_to_the_file_that_had_it_before_the_restart() {
     std::fs::write(place.file("a-claimant.wasm"), variant(scripted(), 1)).unwrap();
     let folder = place.run().await;
     folder.recall(Vec::new()).await;
+    folder.recovered().await;
     assert_eq!(serving(&folder), Some(owner));
     assert_eq!(refused(&folder), [("a-claimant.wasm".to_owned(), LoadStep::Claims)]);
     drop(folder);
@@ -113,6 +124,49 @@ async fn a_name_belongs_to_the_file_that_had_it_before_the_restart() {
     let folder = place.run().await;
     assert_eq!(refused(&folder), [("scripted.wasm".to_owned(), LoadStep::Claims)]);
     assert!(serving(&folder).is_some());
+}
+
+/// Two files change places: what they hold goes on under the other name, while nothing runs and while something does.
+#[tokio::test]
+async fn two_files_that_were_swapped_serve_on() {
+    let place = Place::new();
+    let twin = with(scripted(), &[("scripted", "twin-two")]);
+    std::fs::write(place.file("twin.wasm"), &twin).unwrap();
+    place.ran_with("scripted.wasm", &scripted()).await;
+    std::fs::write(place.file("twin.wasm"), scripted()).unwrap();
+    std::fs::write(place.file("scripted.wasm"), &twin).unwrap();
+    let folder = place.run().await;
+    folder.recovered().await;
+    let of = |folder: &PluginFolder, plugin: &str| folder.catalog().get(plugin).unwrap().file().to_owned();
+    assert_eq!(refused(&folder), []);
+    assert_eq!(
+        (of(&folder, "scripted"), of(&folder, "twin-two")),
+        (place.file("twin.wasm"), place.file("scripted.wasm"))
+    );
+
+    std::fs::write(place.file("twin.wasm"), &twin).unwrap();
+    std::fs::write(place.file("scripted.wasm"), scripted()).unwrap();
+    folder.rescan().await;
+    assert_eq!(refused(&folder), []);
+    assert_eq!(
+        (of(&folder, "twin-two"), of(&folder, "scripted")),
+        (place.file("twin.wasm"), place.file("scripted.wasm"))
+    );
+}
+
+/// A mistake in the configuration, which is mended at the next start.
+#[tokio::test]
+async fn what_cannot_serve_in_one_run_serves_again_in_the_next() {
+    let place = Place::new();
+    let good = place.ran_with("scripted.wasm", &scripted()).await;
+    std::fs::write(place.file("scripted.wasm"), &scripted()[..64]).unwrap();
+    let folder = place.run_with(|options| options.grants = dragoman_wasm::Grants::new()).await;
+    folder.recovered().await;
+    assert_eq!(serving(&folder), None, "it is granted nothing");
+    drop(folder);
+    let folder = place.run().await;
+    folder.recovered().await;
+    assert_eq!(serving(&folder), Some(good));
 }
 
 #[tokio::test]
@@ -132,6 +186,7 @@ async fn a_version_waits_while_commands_hold_as_many_older_ones_as_there_may_be(
     let first = place.ran_with("scripted.wasm", &scripted()).await;
     let folder = place.run().await;
     folder.recall(Vec::new()).await;
+    folder.recovered().await;
     let open = Open::attached_to(&folder);
     open.need(Some(&first));
     let second = put(&folder, &place.file("scripted.wasm"), &variant(scripted(), 1)).await;

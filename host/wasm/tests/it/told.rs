@@ -8,7 +8,7 @@ use dragoman_core::{
 };
 use dragoman_wasm::{
     CallError, Decoded, DeviceEvent, Direction, Fault, Follower, GuestError, PluginOptions, PluginWrite, Settlement,
-    SubscriptionVerdict, Wait,
+    Side, SubscriptionVerdict, Wait,
 };
 use std::sync::Arc;
 
@@ -126,10 +126,11 @@ async fn a_description_says_what_is_wanted() {
     let roles = world.plugin.roles();
     assert!(roles.topics && roles.subscriptions && roles.notifications && roles.answers && !roles.decoder);
     let catalog = world.folder.catalog();
-    let name = |plugin: Option<&Arc<dragoman_wasm::Plugin>>| plugin.map(|plugin| plugin.name().to_string());
-    assert_eq!(name(catalog.application_topic("apps/scripted/x")), Some("scripted".into()));
-    assert_eq!(name(catalog.application_topic("apps/other/x")), None);
-    assert_eq!(name(catalog.device_topic("apps/scripted/x")), None);
+    let name = |reader: Option<(Side, &Arc<dragoman_wasm::Plugin>)>| {
+        reader.map(|(side, plugin)| (side, plugin.name().to_string()))
+    };
+    assert_eq!(name(catalog.reader("apps/scripted/x", None)), Some((Side::Application, "scripted".into())));
+    assert_eq!(name(catalog.reader("apps/other/x", None)), None);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::guests::{scripted, variant, with};
 use crate::world::{patient, world};
 use async_trait::async_trait;
 use dragoman_wasm::{
-    Catalog, InFlight, LoadStep, LostVersion, Plugin, PluginFolder, PluginOptions, Runtime, RuntimeOptions,
+    Catalog, InFlight, LoadStep, LostVersion, Plugin, PluginFolder, PluginOptions, Runtime, RuntimeOptions, Side,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -109,14 +109,19 @@ async fn a_removed_plugin_gets_no_new_work_and_goes_on_with_what_is_open() {
     let catalog = world.folder.catalog();
     assert!(catalog.get("scripted").is_none() && catalog.route("POST", "/scripted/a").is_none());
     let serving = |plugin: Option<&Arc<Plugin>>| plugin.is_some_and(|plugin| Arc::ptr_eq(plugin, &world.plugin));
-    for claimant in [catalog.device_topic("scripted/d1/up"), catalog.application_topic("apps/scripted/a")] {
-        assert!(serving(claimant), "an answer may come");
+    let heard = |catalog: &Catalog, topic, dialect| {
+        let reader = catalog.reader(topic, dialect);
+        reader.filter(|(_, plugin)| serving(Some(plugin))).map(|(side, _)| side)
+    };
+    for (topic, side) in [("scripted/d1/up", Side::Device), ("apps/scripted/a", Side::Application)] {
+        assert_eq!(heard(&catalog, topic, Some("scripted")), Some(side), "an answer may come");
+        assert_eq!(heard(&catalog, topic, Some("acme-things")), None, "nobody else is kept from it");
     }
     assert!(serving(catalog.for_open("scripted")));
     drop(catalog);
     // Another version takes over from the one that was removed.
     let catalog = put(&world.folder, &world.path("again.wasm"), &variant(scripted(), 1)).await;
-    assert!(!serving(catalog.device_topic("scripted/d1/up")) && !serving(catalog.for_open("scripted")));
+    assert!(heard(&catalog, "scripted/d1/up", Some("scripted")).is_none() && !serving(catalog.for_open("scripted")));
     assert!(serving(catalog.version("scripted", world.plugin.digest())));
 }
 
@@ -278,6 +283,7 @@ async fn versions_that_are_needed_are_there_again_after_a_start_and_others_are_f
     let needed = |digest: &str| ("scripted".to_owned(), digest.to_owned());
     let lost = folder.recall(vec![needed(&first), needed(&second)]).await;
     assert_eq!(lost, []);
+    folder.recovered().await;
     let catalog = folder.catalog();
     let third = catalog.get("scripted").unwrap().digest().to_owned();
     assert_eq!(older(&catalog), [&*first, &*second]);

@@ -99,6 +99,7 @@ impl Bench {
         let outbound = Outbound::start(&config.targets, journal, move || clock.now_ms()).await.unwrap();
         let gateway = Gateway::new(engine.clone(), plugins, vault, Arc::new(outbound), config);
         recovery::recover(&engine, |_| false, async |needed| gateway.plugins.recall(needed).await).await.unwrap();
+        gateway.plugins.recovered().await;
         gateway.dead_letters.restore(engine.journal()).await.unwrap();
         for (id, dialect) in [("lamp", "scripted"), ("door", "scripted"), ("stranger", "acme-things")] {
             if engine.journal().device(&device(id)).await.unwrap().is_none() {

@@ -286,6 +286,25 @@ async fn a_version_that_does_not_read_what_is_open_does_not_serve() {
     assert_ne!(bench.replace(DIALECT, guests::version_two).await, first);
 }
 
+/// The file is replaced while nothing runs: every start of a bench puts the first version into the folder.
+#[test]
+fn a_version_that_does_not_read_what_is_open_does_not_serve_after_a_restart_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let second = life(folder.path(), async |bench| {
+        let second = bench.replace(DIALECT, guests::version_two).await;
+        let command = Submit { context: Some("\"read-by version-two\"".into()), ..submission("e1", "lamp") };
+        let written = bench.write(vec![PluginWrite::Submit(Box::new(command))]).await.unwrap();
+        bench.gateway.engine.committed(written.seq).await.unwrap();
+        second
+    });
+    life(folder.path(), async |bench| {
+        assert_eq!(bench.digest(DIALECT), second, "what served serves on");
+        let plugins = Controller::new(bench.gateway.clone()).plugins();
+        let [refused] = &plugins.refused[..] else { panic!("{:?}", plugins.refused) };
+        assert!(refused.step == "contexts" && refused.reason.contains("e1"), "{}", refused.reason);
+    });
+}
+
 /// What two plugins both want stays with the one that serves, by the names of both; when it goes, the other is taken.
 #[tokio::test]
 async fn of_two_that_claim_the_same_the_earlier_serves_and_both_are_named() {
