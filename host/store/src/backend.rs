@@ -20,9 +20,6 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::AliasTaken`] where a device claims what another has after all writes before it.
     fn commit(&self, writes: &[Write], durability: Durability) -> Result<(), StoreError>;
-    /// Has the disk begin with what was committed and not waited for, while commits go on. A commit that waits for the disk
-    /// follows, and tells what is wrong; without this it takes longer.
-    fn flush_ahead(&self) {}
 
     /// A device by id.
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError>;

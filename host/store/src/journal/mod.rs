@@ -49,7 +49,7 @@ impl Default for JournalOptions {
             cached_devices: 4_096,
             cached_documents: 1_024,
             concurrent_reads: 2,
-            relaxed_sync_ms: 1_000,
+            relaxed_sync_ms: 100,
             linger_ms: 5,
         }
     }
@@ -103,8 +103,6 @@ struct State {
     settled: u64,
     overlay: Overlay,
     caches: Caches,
-    /// Whether the disk has what was there when it was last told to begin ahead of a sync.
-    flushed_ahead: bool,
     closing: bool,
     failed: Option<Arc<StoreError>>,
 }
@@ -146,7 +144,6 @@ impl Journal {
                 settled: 0,
                 overlay: Overlay::default(),
                 caches: Caches::new(options.cached_devices, options.cached_documents),
-                flushed_ahead: false,
                 closing: false,
                 failed: None,
             }),

@@ -4,7 +4,6 @@ use super::{Progress, Shared, Sleep};
 use crate::error::StoreError;
 use crate::write::{Durability, Write};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What the writer does next.
@@ -14,31 +13,14 @@ enum Job {
         durability: Durability,
         upto: u64,
     },
-    /// Relaxed commits are soon old enough to be brought to the disk.
-    FlushAhead,
-    /// They are old enough.
+    /// Relaxed commits are old enough to be brought to the disk.
     Sync,
     End,
 }
 
-/// When relaxed commits are to be on the disk.
-#[derive(Clone, Copy)]
-struct SyncDue {
-    /// When the disk is to begin with what is there by then. None: it has begun.
-    ahead: Option<Instant>,
-    at: Instant,
-}
-
-impl SyncDue {
-    fn within(relaxed_sync_ms: u64) -> Self {
-        let (now, within) = (Instant::now(), Duration::from_millis(relaxed_sync_ms));
-        Self { ahead: Some(now + within * 3 / 4), at: now + within }
-    }
-}
-
 /// Commits until it is told to end or a commit fails.
-pub(super) fn run(shared: &Arc<Shared>) {
-    let mut sync_due: Option<SyncDue> = None;
+pub(super) fn run(shared: &Shared) {
+    let mut sync_due: Option<Instant> = None;
     loop {
         match next_job(shared, sync_due) {
             Job::Commit { writes, durability, upto } => {
@@ -48,12 +30,9 @@ pub(super) fn run(shared: &Arc<Shared>) {
                 settle(shared, &writes, upto);
                 sync_due = match durability {
                     Durability::Committed => None,
-                    Durability::Relaxed => sync_due.or_else(|| Some(SyncDue::within(shared.options.relaxed_sync_ms))),
+                    Durability::Relaxed => sync_due
+                        .or_else(|| Some(Instant::now() + Duration::from_millis(shared.options.relaxed_sync_ms))),
                 };
-            }
-            Job::FlushAhead => {
-                flush_ahead(shared);
-                sync_due = sync_due.map(|due| SyncDue { ahead: None, ..due });
             }
             Job::Sync => {
                 if let Err(error) = commit(shared, &[], Durability::Committed) {
@@ -71,7 +50,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
 
 /// A commit begins when somebody waits for it, and takes along what nobody waits for; alone, that waits a moment for
 /// company. So the steps of one command share commits, and many of them one version of its record.
-fn next_job(shared: &Shared, sync_due: Option<SyncDue>) -> Job {
+fn next_job(shared: &Shared, sync_due: Option<Instant>) -> Job {
     let linger = Duration::from_millis(shared.options.linger_ms);
     let mut state = shared.lock();
     loop {
@@ -84,39 +63,18 @@ fn next_job(shared: &Shared, sync_due: Option<SyncDue>) -> Job {
             return Job::Commit { writes, durability, upto: state.appended };
         }
         // What was relaxed is brought to the disk before the end, too.
-        if let Some(due) = sync_due {
-            if state.closing || due.at <= now || (due.ahead.is_none() && state.flushed_ahead) {
-                return Job::Sync;
-            }
-            if due.ahead.is_some_and(|ahead| ahead <= now) {
-                return Job::FlushAhead;
-            }
+        if sync_due.is_some_and(|due| due <= now || state.closing) {
+            return Job::Sync;
         }
         if state.closing {
             return Job::End;
         }
         state.sleep = Some(if commit_due.is_some() { Sleep::Lingering } else { Sleep::Idle });
-        let flush_due = sync_due.map(|due| due.ahead.unwrap_or(due.at));
-        state = match [commit_due, flush_due].into_iter().flatten().min() {
+        state = match [commit_due, sync_due].into_iter().flatten().min() {
             Some(due) => shared.work.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0,
             None => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
         };
         state.sleep = None;
-    }
-}
-
-/// Has the disk begin, in a thread of its own, while commits go on: the sync that follows then finds little left to wait
-/// for, and whoever waits for a commit behind it hardly waits for the disk. Without a thread it only takes longer.
-fn flush_ahead(shared: &Arc<Shared>) {
-    shared.lock().flushed_ahead = false;
-    let shared = Arc::clone(shared);
-    let begun = thread::Builder::new().name("store-flush".to_owned()).spawn(move || {
-        shared.backend.flush_ahead();
-        shared.lock().flushed_ahead = true;
-        shared.work.notify_one();
-    });
-    if let Err(error) = begun {
-        tracing::warn!(%error, "the store's log is not brought to the disk ahead of its time");
     }
 }
 

@@ -86,17 +86,6 @@ impl Backend for SqliteBackend {
         self.writer().commit(writes, durability).map_err(|problem| problem.explain(&self.path, "committing"))
     }
 
-    fn flush_ahead(&self) {
-        // SQLite holds no lock on this file that closing it would end: its locks are on the database and on the index of
-        // the log.
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        if let Ok(log) = File::open(log) {
-            // The commit that follows tells what is wrong.
-            let _ = log.sync_data();
-        }
-    }
-
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
         self.read("reading a device", |db| devices::get(db, id))
     }

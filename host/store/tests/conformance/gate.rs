@@ -21,8 +21,6 @@ pub struct Gate {
 #[derive(Default)]
 struct State {
     held: bool,
-    flush_held: bool,
-    flushing: bool,
     failing: bool,
     waiting: usize,
     commits: Vec<Commit>,
@@ -41,18 +39,6 @@ impl Gate {
     pub fn release(&self) {
         self.state.lock().unwrap().held = false;
         self.changed.notify_all();
-    }
-
-    /// The disk does not get on with what it was told to begin with, until it is released.
-    pub fn hold_flush(&self, held: bool) {
-        self.state.lock().unwrap().flush_held = held;
-        self.changed.notify_all();
-    }
-
-    /// Waits until the disk was told to begin.
-    pub fn wait_for_flush(&self) {
-        let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |state| !state.flushing).unwrap());
     }
 
     /// Commits fail from now on.
@@ -97,14 +83,6 @@ impl Backend for Gate {
         state.commits.push((writes.len(), durability));
         self.changed.notify_all();
         Ok(())
-    }
-
-    fn flush_ahead(&self) {
-        let mut state = self.state.lock().unwrap();
-        state.flushing = true;
-        self.changed.notify_all();
-        drop(self.changed.wait_while(state, |state| state.flush_held).unwrap());
-        self.inner.flush_ahead();
     }
 
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {

@@ -190,25 +190,6 @@ pub async fn relaxed_writes_are_synced_soon(place: &impl Place) {
     assert_eq!(soon(commits).await.unwrap(), [(1, Durability::Relaxed), (0, Durability::Committed)]);
 }
 
-/// The disk begins with relaxed writes before they must be there, and nobody waits for it; a sync follows all the same.
-pub async fn commits_go_on_while_the_disk_begins_with_what_was_relaxed(place: &impl Place) {
-    let (gate, journal) = gated(place, JournalOptions { relaxed_sync_ms: 400, ..JournalOptions::default() });
-    gate.hold_flush(true);
-    journal.append_relaxed(vec![put(execution("a", "lamp"))]).unwrap();
-    let begun = Arc::clone(&gate);
-    soon(tokio::task::spawn_blocking(move || begun.wait_for_flush())).await.unwrap();
-    let seq = journal.append_relaxed(vec![put(execution("b", "lamp"))]).unwrap();
-    soon(journal.committed(seq)).await.unwrap();
-    let synced = Arc::clone(&gate);
-    let commits = soon(tokio::task::spawn_blocking(move || synced.wait_for_commits(3))).await.unwrap();
-    assert!(
-        commits.contains(&(0, Durability::Committed)),
-        "a disk that does not get on holds the sync back: {commits:?}"
-    );
-    gate.hold_flush(false);
-    soon(journal.close()).await.unwrap();
-}
-
 pub async fn mixed_groups_are_durable(place: &impl Place) {
     let (gate, journal) = gated(place, JournalOptions { relaxed_sync_ms: 3_600_000, ..JournalOptions::default() });
     gate.hold();

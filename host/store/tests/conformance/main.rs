@@ -185,7 +185,6 @@ macro_rules! every_case_on {
                 past_the_bound_an_append_is_refused_and_room_comes_back
                 a_failed_commit_poisons_it
                 relaxed_writes_are_synced_soon
-                commits_go_on_while_the_disk_begins_with_what_was_relaxed
                 mixed_groups_are_durable
                 closing_commits_what_is_left
                 dropping_the_last_handle_commits_what_is_left
