@@ -184,6 +184,9 @@ def run(command, folder, env, seconds_max):
         return process.returncode, output
     except subprocess.TimeoutExpired:
         return None, end(process)
+    except KeyboardInterrupt:
+        end(process)
+        raise
 
 
 def end(process):

@@ -1,5 +1,6 @@
 //! Waiting for an instance, giving up, and instances that are kept.
 
+use crate::guests::{scripted, variant};
 use crate::world::{INSTANCES, World, patient, request, world};
 use dragoman_wasm::{CallError, Decision, Done, Fault, PluginOptions, PoolOptions, RuntimeOptions};
 use std::pin::Pin;
@@ -67,6 +68,25 @@ async fn a_call_waits_for_an_instance_only_so_long() {
 }
 
 #[tokio::test]
+async fn a_plugin_that_has_its_share_of_the_instances_waits_and_leaves_the_rest_to_others() {
+    let share = INSTANCES - 2;
+    let world = world(RuntimeOptions { instances_per_plugin_max: share, ..patient() }, PluginOptions::default()).await;
+    let mut parked = Vec::new();
+    for _ in 0..share {
+        parked.push(park(&world).await);
+    }
+    let mut waiting: Pin<Box<dyn Future<Output = Called>>> = Box::pin(world.request("now"));
+    assert!(futures_poll_once(&mut waiting).await.is_none(), "it has its share");
+    assert_eq!(world.runtime.instances_free(), 2);
+    world.host.gate.add_permits(share as usize);
+    waiting.await.unwrap();
+    for task in parked {
+        task.await.unwrap().unwrap();
+    }
+    world.is_unharmed().await;
+}
+
+#[tokio::test]
 async fn a_call_that_nobody_waits_for_any_more_frees_its_instance() {
     let world = world(patient(), PluginOptions::default()).await;
     let parked = park(&world).await;
@@ -120,6 +140,21 @@ async fn nothing_of_one_call_is_left_to_the_next_on_a_kept_instance() {
     world.request("submit d1\nerror no").await.unwrap_err();
     assert_eq!(world.request("now").await.unwrap().writes, []);
     assert_ne!(world.says("get d1").await, world.says("get d1").await, "a new call reads anew");
+}
+
+#[tokio::test]
+async fn a_version_that_was_replaced_keeps_no_instance() {
+    let world = world(patient(), pooled(1, 1000)).await;
+    let free = world.runtime.kept_free();
+    assert_eq!(world.says("harm calls").await, "0");
+    assert_eq!(world.runtime.kept_free(), free - 1);
+    std::fs::write(world.path("scripted.wasm"), variant(scripted(), 1)).unwrap();
+    world.folder.rescan().await;
+    assert_eq!(world.runtime.kept_free(), free, "its place is for the newest");
+    for _ in 0..2 {
+        assert_eq!(world.says("harm calls").await, "0", "whoever still calls it gets a fresh one");
+    }
+    assert_eq!(world.runtime.kept_free(), free);
 }
 
 #[tokio::test]

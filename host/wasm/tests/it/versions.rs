@@ -130,6 +130,14 @@ async fn a_file_that_is_removed_and_copied_anew_was_never_gone() {
         let catalog = put(&world.folder, &world.path("scripted.wasm"), &scripted()).await;
         assert!(Arc::ptr_eq(&before, &catalog));
     }
+    // Also where it is looked for meanwhile, and not found.
+    std::fs::remove_file(world.path("scripted.wasm")).unwrap();
+    let copied = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::fs::write(world.path("scripted.wasm"), scripted()).unwrap();
+    };
+    tokio::join!(world.folder.rescan(), copied);
+    assert!(Arc::ptr_eq(&before, &world.folder.catalog()));
     assert!(!changes.has_changed().unwrap());
     // Under another name it is the same plugin, and takes over in one look.
     std::fs::rename(world.path("scripted.wasm"), world.path("renamed.wasm")).unwrap();
