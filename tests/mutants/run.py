@@ -28,8 +28,6 @@ ROOT = HERE.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 BUILD_SECONDS_MAX = 1800
 TEST_SECONDS_MAX = 300
-# What nextest ends with.
-TESTS_FAILED = 100
 # What is tested until it ends by itself leaves nothing behind; after so long it is killed.
 END_SECONDS_MAX = 20
 
@@ -111,7 +109,7 @@ class Core:
 
 
 class Plugins:
-    """The whole tree, which stays where it is for the next run: only what has changed since is copied and compiled again."""
+    """All tracked files as they stand. The copy stays for the next run: only what changed is copied and compiled again."""
 
     def __init__(self, _folder):
         self.folder = TARGET / "mutants" / "tree"
@@ -124,13 +122,7 @@ class Plugins:
                 path.unlink()
 
     def test(self, mutants):
-        env = environment()
-        env.setdefault("DRAGOMAN_PLUGINS", str(TARGET / "plugins"))
-        # What is mutated is compiled many times and computes little; optimising it takes longer than its tests.
-        env["CARGO_PROFILE_DEV_OPT_LEVEL"] = "0"
-        # The tests start the daemon that was built beside them.
-        for variable in ["DRAGOMAN_BIN", "DRAGOMAN_SIMULATORS"]:
-            env.pop(variable, None)
+        env = self.environment()
         # Always all of the workspace, so that the features of the dependencies are the same and nothing is built twice.
         targets = sorted({tuple(mutant["targets"].split()) for mutant in mutants})
         options = ["--workspace", *(word for words in targets for word in words)]
@@ -142,17 +134,32 @@ class Plugins:
         tests = " | ".join(f"({mutant['tests']})" for mutant in mutants)
         command = ["cargo", "nextest", "run", *options, "--profile", "mutants", "--no-fail-fast", "-E", tests]
         status, output = run(command, self.folder, env, TEST_SECONDS_MAX * len(mutants))
-        words = "FAIL|TIMEOUT|ABORT|LEAK-FAIL|SIG[A-Z]+|TERMINATING"
-        failed = re.findall(rf"(?m)^ *(?:{words}) \[.*\] (?:\(.*\) )?\S+ (\S+)$", output)
-        failed = list(dict.fromkeys(failed))
+        failed = failures(output)
         if status is None:
-            return Result(built=True, failed=[*failed, f"still running after {TEST_SECONDS_MAX} s"])
-        trouble = "" if status in (0, TESTS_FAILED) else output.strip().splitlines()[-1]
+            failed.append(f"still running after {TEST_SECONDS_MAX} s")
+        # Where no test failed, something else did: the filter finds none, for instance.
+        trouble = "" if status == 0 or failed else output.strip().splitlines()[-1]
         return Result(built=True, failed=failed, trouble=trouble)
+
+    def environment(self):
+        env = environment()
+        env.setdefault("DRAGOMAN_PLUGINS", str(TARGET / "plugins"))
+        # What is mutated is compiled many times and computes little; optimising it takes longer than its tests.
+        env["CARGO_PROFILE_DEV_OPT_LEVEL"] = "0"
+        # The tests start the daemon that was built beside them.
+        for variable in ["DRAGOMAN_BIN", "DRAGOMAN_SIMULATORS"]:
+            env.pop(variable, None)
+        return env
+
+
+def failures(output):
+    """The tests that nextest names as failed, each once: it names them when they end, and at its own end again."""
+    words = "FAIL|TIMEOUT|ABORT|LEAK-FAIL|SIG[A-Z]+"
+    return list(dict.fromkeys(re.findall(rf"(?m)^ *(?:{words}) \[.*\] (?:\(.*\) )?\S+ (\S+)$", output)))
 
 
 def copy_changed(source, copy):
-    """Without the time of the original, as Cargo compares it with what it built last, and not where nothing has changed."""
+    """Without the time of the original, which Cargo compares with what it built last, and only where it differs."""
     if copy.exists() and copy.read_bytes() == source.read_bytes():
         return
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +184,8 @@ def build(command, folder, env):
 def run(command, folder, env, seconds_max):
     """The exit status and what was said, or no status if it took too long."""
     process = subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
     )
     try:
         output, _ = process.communicate(timeout=seconds_max)

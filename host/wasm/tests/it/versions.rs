@@ -88,12 +88,14 @@ async fn a_version_that_was_replaced_is_held_while_it_is_needed_and_then_given_b
 
     let gone = Arc::downgrade(&first);
     drop(first);
-    world.folder.rescan().await;
-    assert_eq!(older(&world.folder.catalog()), [&*digest], "a command needs it");
     open.need(None);
     world.folder.rescan().await;
     assert_eq!(older(&world.folder.catalog()), [&*digest], "somebody holds it, and may begin a command with it");
+    open.need(Some(&digest));
     let (folder, _rest) = world.without_plugin();
+    folder.rescan().await;
+    assert_eq!(older(&folder.catalog()), [&*digest], "a command needs it");
+    open.need(None);
     folder.rescan().await;
     assert_eq!(older(&folder.catalog()), Vec::<&str>::new());
     assert!(gone.upgrade().is_none(), "its code is unloaded");
@@ -290,6 +292,8 @@ async fn versions_that_are_needed_are_there_again_after_a_start_and_others_are_f
     let third = catalog.get("scripted").unwrap().digest().to_owned();
     assert_eq!(older(&catalog), [&*first, &*second]);
     assert!(![&first, &second].contains(&&third));
+    folder.rescan().await;
+    assert_eq!(older(&folder.catalog()), [&*first]);
     assert_eq!(copies(dir.path()).len(), 3, "that nobody needs {second} is not on the disk");
     open.disk_is_gone.store(false, Ordering::Relaxed);
     folder.rescan().await;
