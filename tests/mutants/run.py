@@ -109,7 +109,7 @@ class Core:
 
 
 class Plugins:
-    """All tracked files as they stand. The copy stays for the next run: only what changed is copied and compiled again."""
+    """All tracked files as they stand. The copy stays for the next run, so that little is compiled again."""
 
     def __init__(self, _folder):
         self.folder = TARGET / "mutants" / "tree"
