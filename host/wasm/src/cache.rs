@@ -214,7 +214,9 @@ mod tests {
         assert!(load(&engine, &file).unwrap().is_some());
 
         let whole = fs::read(&file).unwrap();
-        for damaged in [&whole[..whole.len() - 1], &whole[..10], b""] {
+        let mut other = whole.clone();
+        *other.last_mut().unwrap() ^= 1;
+        for damaged in [&whole[..whole.len() - 1], &whole[..10], b"", &other] {
             fs::write(&file, damaged).unwrap();
             assert!(load(&engine, &file).is_err());
             open(&engine, &cache, "d1");

@@ -4,6 +4,7 @@ use crate::world::{NOW_MS, World, patient, world};
 use dragoman_wasm::{Fault, PluginOptions, RuntimeOptions};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -49,7 +50,9 @@ async fn what_computes_lets_others_work() {
 #[tokio::test]
 async fn what_sleeps_is_woken_by_its_deadline() {
     let world = hasty().await;
+    let start = Instant::now();
     assert_eq!(world.fault("harm sleep").await, Fault::Deadline { limit_ms: 300 });
+    assert!(start.elapsed() < Duration::from_secs(20), "it slept its thirty seconds, and was stopped only then");
 }
 
 #[tokio::test]

@@ -247,7 +247,14 @@ impl HostReads for FakeHost {
 
     async fn document(&self, _plugin: &str, collection: &str, key: &str) -> Result<Option<Arc<Document>>, ReadError> {
         let read = self.read();
-        Ok((collection == "things" && matches!(key, "k1" | "k2")).then(|| Arc::new(document(key, read))))
+        Ok(match (collection, key) {
+            ("things", "k1" | "k2") => Some(Arc::new(document(key, read))),
+            ("things", "large") => {
+                let value = format!("\"{}\"", "x".repeat(1 << 20));
+                Some(Arc::new(Document { value, ..document(key, read) }))
+            }
+            _ => None,
+        })
     }
 
     async fn documents(

@@ -1,6 +1,6 @@
 //! Waiting for an instance, giving up, and instances that are kept.
 
-use crate::guests::{scripted, with};
+use crate::guests::{scripted, variant, with};
 use crate::world::{INSTANCES, World, patient, request, world};
 use dragoman_wasm::{CallError, Decision, Done, Fault, PluginOptions, PoolOptions, RuntimeOptions};
 use std::pin::Pin;
@@ -147,6 +147,21 @@ async fn nothing_of_one_call_is_left_to_the_next_on_a_kept_instance() {
     world.request("submit d1\nerror no").await.unwrap_err();
     assert_eq!(world.request("now").await.unwrap().writes, []);
     assert_ne!(world.says("get d1").await, world.says("get d1").await, "a new call reads anew");
+}
+
+#[tokio::test]
+async fn a_version_that_was_replaced_keeps_no_instance() {
+    let world = world(patient(), pooled(1, 1000)).await;
+    let free = world.runtime.kept_free();
+    assert_eq!(world.says("harm calls").await, "0");
+    assert_eq!(world.runtime.kept_free(), free - 1);
+    std::fs::write(world.path("scripted.wasm"), variant(scripted(), 1)).unwrap();
+    world.folder.rescan().await;
+    assert_eq!(world.runtime.kept_free(), free, "its place is for the newest");
+    for _ in 0..2 {
+        assert_eq!(world.says("harm calls").await, "0", "whoever still calls it gets a fresh one");
+    }
+    assert_eq!(world.runtime.kept_free(), free);
 }
 
 #[tokio::test]

@@ -201,3 +201,19 @@ async fn a_version_waits_while_commands_hold_as_many_older_ones_as_there_may_be(
     let back = put(&folder, &place.file("scripted.wasm"), &scripted()).await;
     assert_eq!((serving(&folder), &*back.refused), (Some(first), &[][..]));
 }
+
+/// A file stands where the copies would.
+#[tokio::test]
+async fn a_version_of_which_no_copy_can_be_kept_does_not_serve_before_one_is() {
+    let place = Place::new();
+    std::fs::write(place.kept(), b"no folder").unwrap();
+    std::fs::write(place.file("scripted.wasm"), scripted()).unwrap();
+    let folder = place.run().await;
+    assert_eq!(serving(&folder), None);
+    assert_eq!(refused(&folder), [("scripted.wasm".to_owned(), LoadStep::Keep)]);
+    std::fs::remove_file(place.kept()).unwrap();
+    folder.rescan().await;
+    let digest = serving(&folder).unwrap();
+    assert_eq!(refused(&folder), []);
+    assert!(place.kept().join(format!("{digest}.wasm")).exists());
+}

@@ -88,12 +88,14 @@ async fn a_version_that_was_replaced_is_held_while_it_is_needed_and_then_given_b
 
     let gone = Arc::downgrade(&first);
     drop(first);
-    world.folder.rescan().await;
-    assert_eq!(older(&world.folder.catalog()), [&*digest], "a command needs it");
     open.need(None);
     world.folder.rescan().await;
     assert_eq!(older(&world.folder.catalog()), [&*digest], "somebody holds it, and may begin a command with it");
+    open.need(Some(&digest));
     let (folder, _rest) = world.without_plugin();
+    folder.rescan().await;
+    assert_eq!(older(&folder.catalog()), [&*digest], "a command needs it");
+    open.need(None);
     folder.rescan().await;
     assert_eq!(older(&folder.catalog()), Vec::<&str>::new());
     assert!(gone.upgrade().is_none(), "its code is unloaded");
@@ -135,6 +137,14 @@ async fn a_file_that_is_removed_and_copied_anew_was_never_gone() {
         let catalog = put(&world.folder, &world.path("scripted.wasm"), &scripted()).await;
         assert!(Arc::ptr_eq(&before, &catalog));
     }
+    // Also where it is looked for meanwhile, and not found.
+    std::fs::remove_file(world.path("scripted.wasm")).unwrap();
+    let copied = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::fs::write(world.path("scripted.wasm"), scripted()).unwrap();
+    };
+    tokio::join!(world.folder.rescan(), copied);
+    assert!(Arc::ptr_eq(&before, &world.folder.catalog()));
     assert!(!changes.has_changed().unwrap());
     // Under another name it is the same plugin, and takes over in one look.
     std::fs::rename(world.path("scripted.wasm"), world.path("renamed.wasm")).unwrap();
@@ -288,6 +298,8 @@ async fn versions_that_are_needed_are_there_again_after_a_start_and_others_are_f
     let third = catalog.get("scripted").unwrap().digest().to_owned();
     assert_eq!(older(&catalog), [&*first, &*second]);
     assert!(![&first, &second].contains(&&third));
+    folder.rescan().await;
+    assert_eq!(older(&folder.catalog()), [&*first]);
     assert_eq!(copies(dir.path()).len(), 3, "that nobody needs {second} is not on the disk");
     open.disk_is_gone.store(false, Ordering::Relaxed);
     folder.rescan().await;

@@ -11,6 +11,8 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct FakeBroker {
     left: Mutex<Vec<String>>,
+    /// To the clients of which dialect something was published last.
+    published_for: Mutex<Option<String>>,
     /// Whether a receipt is promised for what devices are sent.
     receipts: Mutex<bool>,
     connected: Mutex<Vec<Arc<Session>>>,
@@ -27,6 +29,11 @@ impl FakeBroker {
     /// How often that left.
     pub(super) fn times(&self, line: &str) -> usize {
         self.left.lock().unwrap().iter().filter(|left| *left == line).count()
+    }
+
+    /// To the clients of which dialect something was published last.
+    pub(super) fn published_for(&self) -> Option<String> {
+        self.published_for.lock().unwrap().clone()
     }
 
     pub(super) fn promise_receipts(&self) {
@@ -57,7 +64,8 @@ impl Broker for FakeBroker {
         Delivery::Sent { receipt: *self.receipts.lock().unwrap() }
     }
 
-    async fn publish(&self, _: Option<&str>, message: &Message, _: Option<u64>) -> usize {
+    async fn publish(&self, dialect: Option<&str>, message: &Message, _: Option<u64>) -> usize {
+        *self.published_for.lock().unwrap() = dialect.map(str::to_owned);
         self.note(message.topic.clone());
         1
     }

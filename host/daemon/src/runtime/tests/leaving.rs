@@ -64,6 +64,14 @@ async fn what_leaves_waits_for_its_commit_and_for_what_was_written_before_it() {
 }
 
 #[tokio::test]
+async fn what_a_plugin_publishes_is_for_clients_of_its_dialect() {
+    let bench = Bench::new().await;
+    bench.write(vec![publish("told")]).await.unwrap();
+    bench.left("told", 1).await;
+    assert_eq!(bench.broker.published_for().as_deref(), Some("scripted"));
+}
+
+#[tokio::test]
 async fn what_a_device_says_is_told_in_order_to_who_asked_for_its_kind() {
     // Every second call fails here.
     let bench = Bench::with(|config| config.plugins.quarantine_faults = 0).await;

@@ -108,6 +108,7 @@ async fn what_breaks_off_or_takes_too_much_costs_one_call() {
         (REQUEST, "publish-often", budget("more than 1000 calls, the last one of `outbox.publish`")),
         (REQUEST, "ask-without-end", budget("more than 1000 calls, the last one of `asks.ask`")),
         (REQUEST, "number-without-end", budget("more than 1000 calls, the last one of `documents.next-number`")),
+        (REQUEST, "read-at-length", budget("it reads more than 67108864 bytes of documents in one call")),
         (REQUEST, "register-without-end", budget("more than 1000 calls, the last one of `devices.create`")),
         (REQUEST, "submit-without-end", output("it submits more than 256 commands in one call")),
         (REQUEST, "hold-without-end", output("it holds more than 256 submissions at once")),

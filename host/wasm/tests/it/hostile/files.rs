@@ -109,6 +109,12 @@ async fn a_component_of_strange_parts_is_refused_at_its_step() {
         ("memories", instances(&bytes::with_memory(1), 10), Component, "11 Wasm linear memories, which exceeds the"),
         ("tables", instances(&bytes::with_table(1), 30), Component, "32 tables, which exceeds the"),
         ("a memory", instances(&bytes::with_memory(2000), 1), Component, "memory has a minimum byte size of 131072000"),
+        (
+            "memories that are too large together",
+            instances(&bytes::with_memory(600), 2),
+            Describe,
+            "needs more than 67108864 bytes of memory",
+        ),
         ("a table", instances(&bytes::with_table(1_000_000), 1), Component, "minimum element size of 1000000"),
         ("data", instances(&bytes::with_data_beyond_memory(), 1), Describe, "wasm trap: out of bounds memory access"),
         ("a growing table", starts(&bytes::grow_a_table()), Describe, "wasm `unreachable` instruction executed"),

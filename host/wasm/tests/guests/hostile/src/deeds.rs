@@ -93,6 +93,9 @@ pub(crate) fn here(place: &str) -> String {
         "number-without-end" => loop {
             documents::next_number("counter");
         },
+        "read-at-length" => loop {
+            drop(documents::get("things", "large"));
+        },
         "register-without-end" => loop {
             drop(devices::create(&registration(None)));
         },
