@@ -118,6 +118,24 @@ fn it_holds_over_a_restart() {
     }
 }
 
+/// What is known is of the attempt before, which the device had.
+#[test]
+fn after_a_restart_it_is_shut_for_a_repetition_that_is_being_planned() {
+    let mut bench = Bench::new(roomy());
+    bench.online("lamp");
+    bench.submit(from("globex", "a", |_| ()));
+    bench.planned("a", 1, send("lamp", "a1"));
+    bench.report("lamp", "a1", Report::Acked(None));
+    bench.attempt_failed("lamp", "a1");
+    assert_eq!(bench.record("a").phase, dragoman_core::Phase::Planning);
+    bench.submit(from("initech", "b", |_| ()));
+    assert_eq!(bench.restart(), [plan_of("a", 2)]);
+    assert_eq!(bench.online("lamp"), []);
+    bench.planned("a", 2, send("lamp", "a2"));
+    let (_, effects) = bench.report("lamp", "a2", Report::Acked(None));
+    assert_eq!(effects, [plan_of("b", 1)]);
+}
+
 #[test]
 fn it_is_shut_again_for_each_attempt() {
     let mut bench = Bench::new(roomy());
