@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+# What is built of the workspace where a bug does not say.
+TARGETS = "--test it"
 BUILD_SECONDS_MAX = 1800
 TEST_SECONDS_MAX = 300
 # What is tested until it ends by itself leaves nothing behind; after so long it is killed.
@@ -124,7 +126,7 @@ class Plugins:
     def test(self, mutants):
         env = self.environment()
         # Always all of the workspace, so that the features of the dependencies are the same and nothing is built twice.
-        targets = sorted({tuple(mutant["targets"].split()) for mutant in mutants})
+        targets = sorted({tuple(mutant.get("targets", TARGETS).split()) for mutant in mutants})
         options = ["--workspace", *(word for words in targets for word in words)]
         starts_daemon = any("dragoman-e2e" in mutant["tests"] for mutant in mutants)
         if starts_daemon and not build(["cargo", "build", "--quiet", "--workspace", "--bins"], self.folder, env):
