@@ -67,16 +67,21 @@ fn submitted_as_plugin(write: &PluginWrite) -> String {
 
 fn sent_natively(message: &dragoman_plugin_sdk::Message) -> String {
     match &message.payload {
-        Payload::Text(text) => format!("{} {text}", message.topic),
-        other => format!("{} {other:?}", message.topic),
+        Payload::Text(text) => format!("{} {text}", place(&message.topic)),
+        other => format!("{} {other:?}", place(&message.topic)),
     }
 }
 
 fn sent_as_plugin(message: &dragoman_core::Message) -> String {
     match &message.payload {
-        dragoman_core::Payload::Text(text) => format!("{} {text}", message.topic),
-        other => format!("{} {other:?}", message.topic),
+        dragoman_core::Payload::Text(text) => format!("{} {text}", place(&message.topic)),
+        other => format!("{} {other:?}", place(&message.topic)),
     }
+}
+
+/// A topic without the id at its end, which either side makes up for itself.
+fn place(topic: &str) -> &str {
+    topic.split_once("request_id=").map_or(topic, |(place, _)| place)
 }
 
 fn told_natively(deed: &Deed) -> String {
