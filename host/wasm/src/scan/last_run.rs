@@ -90,7 +90,9 @@ impl Folder {
 
     /// Everything is known that the last run left open.
     pub(crate) fn recovered(&mut self) {
-        self.recovered = true;
+        if !std::mem::replace(&mut self.recovered, true) {
+            self.loader.give_way();
+        }
     }
 
     /// Takes back versions that commands of the last run need, from their copies. Tells which are lost.

@@ -1,4 +1,4 @@
-//! Files that are loaded aside, two at a time, while what serves is looked after.
+//! Files that are loaded aside while what serves is looked after: one at a time, two at a start.
 
 use crate::files::shown;
 use crate::kept;
@@ -14,7 +14,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// Files that are loaded at the same time: one that is dear does not hold up the next.
+/// Files that are loaded at the same time at a start: one that is dear does not hold up the next. Beside commands it is
+/// one, or the compilers would take from those what they need.
 const AT_ONCE: usize = 2;
 
 /// What the contents of a file came to.
@@ -31,6 +32,17 @@ pub(super) struct Loader {
 impl Loader {
     pub(super) fn new(runtime: Runtime, options: BTreeMap<String, PluginOptions>) -> Self {
         Self { runtime, options: Arc::new(options), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// The start is over: from now on one file at a time.
+    pub(super) fn give_way(&self) {
+        let turns = Arc::clone(&self.turns);
+        tokio::spawn(async move {
+            // It is never closed.
+            if let Ok(turn) = turns.acquire_owned().await {
+                turn.forget();
+            }
+        });
     }
 
     /// Loads a version and keeps a copy of it.
