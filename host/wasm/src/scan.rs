@@ -110,8 +110,8 @@ impl Folder {
             unsettled |= self.take(&file, stamp, first).await;
         }
         if first {
-            self.serve_as_before().await;
             self.wait_for_the_first().await;
+            self.serve_as_before().await;
             unsettled = self.is_loading();
         }
         self.settle().await;

@@ -35,7 +35,12 @@ impl Folder {
     pub(super) async fn serve_as_before(&mut self) {
         let before: Vec<(PathBuf, Served)> = self.files.keys().filter_map(|file| self.served_by(file)).collect();
         for (file, served) in before {
-            let newest = self.files.get(&file).and_then(|seen| seen.newest.as_ref()?.as_ref().ok().cloned());
+            let Some(seen) = self.files.get(&file) else { continue };
+            // It is on its way already.
+            if seen.loading.is_some() && seen.digest == served.digest {
+                continue;
+            }
+            let newest = seen.newest.as_ref().and_then(|newest| newest.as_ref().ok().cloned());
             let serving = match newest.filter(|newest| served.is(newest)) {
                 Some(newest) => Ok(newest),
                 None => self.recall_one(&served, Some(&file)).await.map(Arc::new),

@@ -83,6 +83,18 @@ async fn a_file_that_is_refused_at_a_start_has_the_version_behind_it_that_served
 }
 
 #[tokio::test]
+async fn a_file_that_is_as_it_was_is_no_new_version_after_a_start() {
+    let place = Place::new();
+    let good = place.ran_with("scripted.wasm", &scripted()).await;
+    let folder = place.run().await;
+    let open = Open::attached_to(&folder);
+    open.leaves_unread("cannot go on with execution e1");
+    folder.recovered().await;
+    assert_eq!((serving(&folder), open.checks(), refused(&folder)), (Some(good), 0, vec![]));
+    assert_eq!(folder.catalog().older.len(), 0);
+}
+
+#[tokio::test]
 async fn a_file_that_was_replaced_while_nothing_ran_must_go_on_with_what_is_open() {
     let place = Place::new();
     let first = place.ran_with("scripted.wasm", &scripted()).await;
