@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 const END: &str = "wasm";
+const WRITING: &str = "writing";
 
 /// SHA-256 in hex, as it names a version.
 pub(crate) fn digest_of(wasm: &[u8]) -> String {
@@ -21,18 +22,24 @@ pub(crate) fn file_of(folder: &Path, digest: &str) -> PathBuf {
     folder.join(digest).with_extension(END)
 }
 
-/// Keeps a version. Written beside, brought to the disk and renamed, so that no reader ever meets half a file.
+/// Keeps a version. No reader ever meets half a file.
 pub(crate) fn keep(folder: &Path, digest: &str, wasm: &[u8]) -> io::Result<()> {
     let file = file_of(folder, digest);
     if recall(folder, digest).is_ok() {
         return Ok(());
     }
+    write_whole(folder, &file, wasm)
+}
+
+/// Writes a file of a folder, which is made where it is not there: beside, brought to the disk and renamed, so that a kill
+/// leaves what was there or what was to be.
+pub(crate) fn write_whole(folder: &Path, file: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let beside = file.with_extension("writing");
+    let beside = file.with_extension(WRITING);
     let mut writing = File::create(&beside)?;
-    writing.write_all(wasm)?;
+    writing.write_all(bytes)?;
     writing.sync_all()?;
-    fs::rename(&beside, &file)?;
+    fs::rename(&beside, file)?;
     // The name must be on the disk too.
     File::open(folder)?.sync_all()
 }
@@ -58,7 +65,7 @@ pub(crate) fn forget_others(folder: &Path, needed: &BTreeSet<String>) -> io::Res
     };
     for entry in entries {
         let file = entry?.path();
-        let is_ours = file.extension().is_some_and(|end| end == END || end == "writing");
+        let is_ours = file.extension().is_some_and(|end| end == END || end == WRITING);
         let digest = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         // One that is needed may be being written just now.
         if is_ours && !needed.contains(&digest) && is_digest(&digest) {

@@ -1,15 +1,15 @@
 //! What serves, written down beside the copies of the versions: by the name of its file, so that after a restart, too,
 //! what served comes before what is new.
 
+use crate::kept;
 use crate::plugin::Plugin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 const FILE: &str = "serving.json";
-const WRITING: &str = "serving.json.writing";
 /// Past this it is not ours.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -74,16 +74,9 @@ impl Record {
         Ok(serde_json::from_slice(&fs::read(&file)?)?)
     }
 
-    /// Written beside, brought to the disk and renamed, so that a kill leaves one or the other.
+    /// A kill leaves one record or the other.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let beside = folder.join(WRITING);
-        let mut writing = File::create(&beside)?;
-        writing.write_all(&serde_json::to_vec_pretty(self)?)?;
-        writing.sync_all()?;
-        fs::rename(&beside, folder.join(FILE))?;
-        // The name must be on the disk too.
-        File::open(folder)?.sync_all()
+        kept::write_whole(folder, &folder.join(FILE), &serde_json::to_vec_pretty(self)?)
     }
 }
 
