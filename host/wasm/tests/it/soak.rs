@@ -6,11 +6,9 @@
 
 use crate::guests;
 use crate::host::{FakeHost, device};
-use crate::world::{INSTANCES, NOW_MS, patient, request};
+use crate::world::{INSTANCES, call, patient, request};
 use dragoman_core::{Intent, Invocation};
-use dragoman_wasm::{
-    CallContext, CallError, Fault, IdSource, Numbers, Plugin, PluginFolder, PluginOptions, PoolOptions, Runtime, Step,
-};
+use dragoman_wasm::{CallContext, CallError, Fault, Plugin, PluginFolder, PluginOptions, PoolOptions, Runtime, Step};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -134,13 +132,7 @@ impl Soak {
     }
 
     fn call(&self) -> CallContext {
-        CallContext {
-            host: Arc::clone(&self.host) as Arc<dyn dragoman_wasm::HostReads>,
-            now_ms: NOW_MS,
-            ids: IdSource::new([1; 16], NOW_MS),
-            presented: None,
-            numbers: Numbers::default(),
-        }
+        call(&self.host)
     }
 
     /// Calls until both the time and the number are reached. Any other fault than a trap is told by a panic of `call`.

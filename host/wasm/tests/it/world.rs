@@ -63,6 +63,17 @@ pub async fn open(name: &str, wasm: &[u8], options: RuntimeOptions, plugin: Plug
     World { runtime, folder, host: FakeHost::new(), plugin, dir }
 }
 
+/// What a call is given.
+pub fn call(host: &Arc<FakeHost>) -> CallContext {
+    CallContext {
+        host: Arc::clone(host) as Arc<dyn dragoman_wasm::HostReads>,
+        now_ms: NOW_MS,
+        ids: IdSource::new([1; 16], NOW_MS),
+        presented: None,
+        numbers: Numbers::default(),
+    }
+}
+
 impl World {
     pub fn path(&self, file: &str) -> PathBuf {
         self.dir.path().join(file)
@@ -75,14 +86,7 @@ impl World {
     }
 
     pub fn call(&self) -> CallContext {
-        let host: Arc<FakeHost> = Arc::clone(&self.host);
-        CallContext {
-            host,
-            now_ms: NOW_MS,
-            ids: IdSource::new([1; 16], NOW_MS),
-            presented: None,
-            numbers: Numbers::default(),
-        }
+        call(&self.host)
     }
 
     pub fn call_presenting(&self, secret: &str) -> CallContext {

@@ -8,9 +8,9 @@ mod places;
 
 use crate::guests;
 use crate::host::FakeHost;
-use crate::world::{INSTANCES, NOW_MS};
+use crate::world::{INSTANCES, call};
 use dragoman_core::{Intent, Invocation};
-use dragoman_wasm::{CallContext, Catalog, IdSource, LoadStep, Numbers, Plugin, PluginFolder, Runtime, RuntimeOptions};
+use dragoman_wasm::{CallContext, Catalog, LoadStep, Plugin, PluginFolder, Runtime, RuntimeOptions};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -74,13 +74,7 @@ impl Den {
     }
 
     fn call(&self) -> CallContext {
-        CallContext {
-            host: Arc::clone(&self.host) as Arc<dyn dragoman_wasm::HostReads>,
-            now_ms: NOW_MS,
-            ids: IdSource::new([1; 16], NOW_MS),
-            presented: None,
-            numbers: Numbers::default(),
-        }
+        call(&self.host)
     }
 
     /// No slot is lost, and the plugin that works does.
