@@ -34,8 +34,8 @@ impl DeviceEvents {
         Self { queues: Sequencer::new(runtime), places: Places::new(PLACES) }
     }
 
-    /// Puts an event behind those of its device; `led` is how many events led to it. Boxed, because what is told may write, and what is written may be an
-    /// event again.
+    /// Puts an event behind those of its device; `led` is how many events led to it. Boxed, because what is told may write,
+    /// and what is written may be an event again.
     pub fn push<'a>(&'a self, gateway: &'a Arc<Gateway>, event: DeviceEvent, led: u8) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             metrics::counter!("dragoman_device_events_total", "kind" => kind_label(&event.kind)).increment(1);
