@@ -13,6 +13,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -119,10 +120,16 @@ fn deserialize(engine: &Engine, code: &[u8]) -> anyhow::Result<Component> {
 
 /// Writes beside and renames, so that no reader ever meets half a file.
 fn store(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let beside = file.with_extension(format!("{}.writing", std::process::id()));
+    let beside = file.with_extension(format!("{}.writing", mine()));
     let mut writing = fs::File::create(&beside)?;
     parts.iter().try_for_each(|part| writing.write_all(part))?;
     fs::rename(&beside, file)
+}
+
+/// A name that no other thread and no other process has for a file just now.
+fn mine() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Removes what was not used for longest, until the rest is small enough. What a killed process left half written is
@@ -167,7 +174,7 @@ fn prepare(cache: &Path) -> anyhow::Result<()> {
     }
     let mode = folder.mode() & 0o777;
     ensure!(mode & 0o077 == 0, "others may use the folder (mode {mode:o}); make it the daemon's own: chmod 700");
-    let probe = cache.join(format!("{}.probe", std::process::id()));
+    let probe = cache.join(format!("{}.probe", mine()));
     fs::write(&probe, b"")?;
     let owner = fs::metadata(&probe).map(|probe| probe.uid());
     fs::remove_file(&probe)?;
@@ -256,6 +263,18 @@ mod tests {
         assert_eq!([held("d1"), held("d2"), held("d3")], [true, false, true], "it was used again");
         trim(&cache, 0).unwrap();
         assert_eq!(files(&cache).len(), 0);
+    }
+
+    #[test]
+    fn several_threads_keep_code_in_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, engine) = (folder.path().join("cache"), Engine::default());
+        std::thread::scope(|scope| {
+            let kept = (0..8).map(|_| scope.spawn(|| (0..200).all(|_| prepare(&cache).is_ok())));
+            assert!(kept.collect::<Vec<_>>().into_iter().all(|thread| thread.join().unwrap()));
+        });
+        open(&engine, &cache, "d");
+        assert_eq!(files(&cache).len(), 1);
     }
 
     #[cfg(unix)]
