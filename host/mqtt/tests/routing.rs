@@ -157,6 +157,23 @@ async fn retained_messages_are_bounded_and_can_be_cleared() {
 }
 
 #[tokio::test]
+async fn what_one_dialect_retained_no_other_replaces_or_clears() {
+    let stage = Setup::new().start().await;
+    for (dialect, payload) in [("test", "old"), ("other", "of another"), ("other", ""), ("test", "new")] {
+        let mut retained = message("r/1", payload, 1);
+        retained.retain = true;
+        stage.broker.publish(Some(dialect), &retained, None).await;
+        // Who comes now is told what is there.
+        let (mut client, _) = Client::connect(stage.address, &v4("c")).await;
+        client.subscribe(&[("r/#", 1)]).await;
+        let expected = if dialect == "test" { payload } else { "old" };
+        assert_eq!(client.take().await.payload, expected, "after {dialect} said {payload:?}");
+        client.nothing_more().await;
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_shared_subscription_serves_one_member_at_a_time() {
     let stage = Setup::new().start().await;
     let (mut one, _) = Client::connect(stage.address, &v4("m1")).await;

@@ -145,10 +145,14 @@ pub(super) fn may_deliver(hub: &Hub, live: &Live, from: &Origin, publish: &Publi
     true
 }
 
+/// The dialect whose plugin published it. See [`publish`].
+pub(super) fn dialect_of(from: &Origin) -> Option<&str> {
+    from.username.as_deref().filter(|_| matches!(from.typ(), FromType::Admin))
+}
+
 /// Whether a plugin of another dialect published it.
 fn is_of_another(live: &Live, from: &Origin) -> bool {
-    let of = from.username.as_deref().filter(|_| matches!(from.typ(), FromType::Admin));
-    of.is_some_and(|of| live.session.dialect.as_deref() != Some(of))
+    dialect_of(from).is_some_and(|of| live.session.dialect.as_deref() != Some(of))
 }
 
 /// A message was handed to a session's connection.

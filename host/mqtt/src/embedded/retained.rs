@@ -1,5 +1,6 @@
 //! Retained messages, bounded, in memory; and the switch that turns shared subscriptions on.
 
+use super::delivery::dialect_of;
 use super::policy;
 use async_trait::async_trait;
 use rmqtt::Result;
@@ -25,9 +26,19 @@ impl Retained {
         self.inner.remove_expired_messages().await;
     }
 
+    /// What is retained at a topic.
+    async fn at(&self, topic: &TopicName) -> Option<Retain> {
+        Some(self.inner.get_message(topic).await.ok()?.pop()?.1)
+    }
+
     async fn is_full_for(&self, topic: &TopicName) -> bool {
-        usize::try_from(self.inner.count().await).unwrap_or(0) >= self.most
-            && self.inner.get_message(topic).await.is_ok_and(|known| known.is_empty())
+        usize::try_from(self.inner.count().await).unwrap_or(0) >= self.most && self.at(topic).await.is_none()
+    }
+
+    /// Whether the plugin of one dialect would put its message in the place of another's.
+    async fn is_of_another(&self, topic: &TopicName, retain: &Retain) -> bool {
+        let Some(dialect) = dialect_of(&retain.from) else { return false };
+        self.at(topic).await.is_some_and(|known| dialect_of(&known.from).is_some_and(|owner| owner != dialect))
     }
 }
 
@@ -41,6 +52,11 @@ impl RetainStorage for Retained {
         if !retain.publish.payload.is_empty() && self.is_full_for(topic).await {
             metrics::counter!("dragoman_mqtt_dropped_total", "cause" => "retained-full").increment(1);
             tracing::warn!(topic = %topic, most = self.most, "a retained message is not kept: there are too many");
+            return Ok(());
+        }
+        if self.is_of_another(topic, &retain).await {
+            metrics::counter!("dragoman_mqtt_dropped_total", "cause" => "retained-by-another").increment(1);
+            tracing::warn!(topic = %topic, "a retained message is not kept: another dialect has one there");
             return Ok(());
         }
         // The library says "does not expire" with a zero.
