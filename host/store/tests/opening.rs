@@ -193,6 +193,20 @@ fn an_empty_file_becomes_a_store() {
 
 /// The columns beside the bodies are for operators with tools they know, so they are a promise too.
 #[test]
+fn a_file_that_has_larger_pages_is_used_as_it_is() {
+    let (_folder, path) = used();
+    // SQLite's file format, 1.3.2: the page size stands at 16.
+    let page_bytes = || u16::from_be_bytes(fs::read(&path).unwrap()[16..18].try_into().unwrap());
+    assert_eq!(page_bytes(), 2048);
+    let as_it_was = "PRAGMA journal_mode = DELETE; PRAGMA page_size = 4096; VACUUM";
+    Connection::open(&path).unwrap().execute_batch(as_it_was).unwrap();
+    let store = open(&path).unwrap();
+    store.commit(&[put(execution("b", "lamp"))], Durability::Committed).unwrap();
+    drop(store);
+    assert_eq!(page_bytes(), 4096);
+}
+
+#[test]
 fn an_operator_can_read_it_with_sql() {
     let (_folder, path) = used();
     {

@@ -10,8 +10,8 @@ pub struct SqliteOptions {
     pub writer_cache_kib: u32,
     /// Page cache of each reader, in KiB.
     pub reader_cache_kib: u32,
-    /// After how many pages of 4 KiB the log is written back into the file.
-    pub checkpoint_pages: u32,
+    /// How long the log grows before it is written back into the file, in KiB.
+    pub checkpoint_kib: u32,
     /// Name of a virtual file system that was registered with SQLite; none: the system's. With one, no lock file is
     /// made.
     pub vfs: Option<String>,
@@ -19,6 +19,6 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 2, writer_cache_kib: 8_192, reader_cache_kib: 2_048, checkpoint_pages: 8_000, vfs: None }
+        Self { readers: 2, writer_cache_kib: 8_192, reader_cache_kib: 2_048, checkpoint_kib: 32 * 1024, vfs: None }
     }
 }

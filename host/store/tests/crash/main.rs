@@ -64,7 +64,7 @@ fn open(folder: &str) -> Result<SqliteBackend, OpenError> {
         readers: 0,
         vfs: Some(vfs::NAME.to_owned()),
         // Little, so that the log is written back every few commits and pages are spilled from the cache.
-        checkpoint_pages: 24,
+        checkpoint_kib: 96,
         writer_cache_kib: 64,
         ..SqliteOptions::default()
     };
