@@ -33,7 +33,7 @@ def row(target: str, per_s: float, callers: int = 64, round: int = 0, **more) ->
     }
     if target in OURS:
         made |= {"plugin_calls": 4.0, "plugin_faults": 0.0, "history_lines": 5.0}
-        made |= {"steps": dict.fromkeys(STEPS, 1.0), "history_kept": 5.0}
+        made |= {"written_kib": 12.0, "steps": dict.fromkeys(STEPS, 1.0), "history_kept": 5.0}
     return made | more
 
 
@@ -47,7 +47,7 @@ class Bars(unittest.TestCase):
         lines = summary.of([row("native", rate, round=number, wrong=number) for number, rate in enumerate([10, 90, 30])])
         line = lines[Key("native", 1, 64, None)]
         self.assertEqual((line.per_s, line.per_s_span, line.wrong, line.rounds), (30, (10, 90), 3, 3))
-        self.assertEqual((line.cpu_us, line.rss_mib, line.plugin_calls), (50.0, 2.0, None))
+        self.assertEqual((line.cpu_us, line.rss_mib, line.plugin_calls, line.written_kib), (50.0, 2.0, None, None))
 
     def test_a_ratio_and_a_difference_are_met_at_the_bound_and_not_past_it(self):
         for ours, cpu_us, met in [(800, 110.0, [True, True]), (799, 110.1, [False, False])]:

@@ -29,6 +29,11 @@ def fdatasync_p50_ms(folder: pathlib.Path) -> float:
     return statistics.median(took) * 1000
 
 
+def written_bytes(pid: int) -> int:
+    """What a process has had written to disks so far (proc(5), `write_bytes`)."""
+    return int(_field(f"/proc/{pid}/io", "write_bytes"))
+
+
 def facts() -> dict[str, str]:
     """Processor, memory, system and versions, by name."""
     return {

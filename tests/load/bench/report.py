@@ -8,7 +8,7 @@ from bench.summary import Key, Line
 
 HEAD = (
     "| target | callers | commands/s (span) | p50 ms | p99 ms | p99.9 ms | gateway CPU us/command (span) | RSS MiB "
-    "| plugin calls | history rows | fdatasync p50 ms | wrong | notes |"
+    "| written KiB/command | plugin calls | history rows | fdatasync p50 ms | wrong | notes |"
 )
 
 
@@ -35,6 +35,7 @@ def _row(line: Line) -> str:
         f"{line.p999_ms:.2f}",
         "" if line.cpu_us is None else f"{line.cpu_us:.0f} ({line.cpu_us_span[0]:.0f}-{line.cpu_us_span[1]:.0f})",
         "" if line.rss_mib is None else f"{line.rss_mib:.0f}",
+        "" if line.written_kib is None else f"{line.written_kib:.1f}",
         "" if line.plugin_calls is None else f"{line.plugin_calls:.2f}",
         "" if line.history_lines is None else f"{line.history_lines:.2f}",
         f"{line.fdatasync_p50_ms:.2f}",

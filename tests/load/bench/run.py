@@ -146,14 +146,18 @@ class Bench:
         for name, pid in pids.items():
             command += ["--pid", f"{name}={pid}"]
         load = os.getloadavg()[0]
+        written = machine.written_bytes(pids["gateway"]) if "gateway" in pids else None
         before = serving.counters() if serving.counters else {}
         process = self._processes.start(command, stdout=subprocess.PIPE)
         printed = self._processes.finish(process, options.seconds + options.warm_seconds + PATIENCE_S)
         row = json.loads(printed)
         row |= {"target": self._name, "round": self._number, "qos": place.qos, "load_before": round(load, 2)}
         row["wrong"] = row["bad_status"] + row["mismatch"] + row["io"] + row["missing"]
+        after = settled(serving.counters) if serving.counters else {}
+        if written is not None:
+            written = machine.written_bytes(pids["gateway"]) - written
+            row["written_kib"] = written / 1024 / max(row["answered"], 1)
         if serving.counters:
-            after = settled(serving.counters)
             row["counted"] = per_command(before, after, row["answered"])
             row["plugin_faults"] = total(after, PLUGIN_FAULTS) - total(before, PLUGIN_FAULTS)
             row["steps"] = {step: went_well(row["counted"], step) for step in STEPS}

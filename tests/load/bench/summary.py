@@ -22,8 +22,8 @@ BUSY = 0.9
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """Medians over the rounds. Times in milliseconds, processor time in microseconds a command, memory in MiB. What a
-    target does not have is None. `marks` say what to know before the row is read."""
+    """Medians over the rounds. Times in milliseconds, processor time in microseconds a command, memory in MiB, what goes to
+    the disk in KiB a command. What a target does not have is None. `marks` say what to know before the row is read."""
 
     key: Key
     rounds: int
@@ -35,6 +35,7 @@ class Line:
     cpu_us: float | None
     cpu_us_span: tuple[float, float] | None
     rss_mib: float | None
+    written_kib: float | None
     plugin_calls: float | None
     history_lines: float | None
     fdatasync_p50_ms: float
@@ -66,6 +67,7 @@ def _line(key: Key, group: list[dict]) -> Line:
         cpu_us=cpu_us,
         cpu_us_span=None if cpu_us is None else (min(cpu), max(cpu)),
         rss_mib=None if rss_kib is None else rss_kib / 1024,
+        written_kib=_median([row.get("written_kib") for row in group]),
         plugin_calls=_median([row.get("plugin_calls") for row in group]),
         history_lines=_median([row.get("history_lines") for row in group]),
         fdatasync_p50_ms=statistics.median(row["fdatasync_p50_ms"] for row in group),
