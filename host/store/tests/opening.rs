@@ -191,7 +191,6 @@ fn an_empty_file_becomes_a_store() {
     open(&path).unwrap();
 }
 
-/// The columns beside the bodies are for operators with tools they know, so they are a promise too.
 #[test]
 fn a_file_that_has_larger_pages_is_used_as_it_is() {
     let (_folder, path) = used();
@@ -206,6 +205,7 @@ fn a_file_that_has_larger_pages_is_used_as_it_is() {
     assert_eq!(page_bytes(), 4096);
 }
 
+/// The columns beside the bodies are for operators with tools they know, so they are a promise too.
 #[test]
 fn an_operator_can_read_it_with_sql() {
     let (_folder, path) = used();

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// "DRGM" in the file's header tells it from any other SQLite file.
 const APPLICATION_ID: i32 = 0x4452_474d;
 /// Pages of a new file. A commit writes every page that it touches to the log, and a command touches some fifteen at each
-/// of its steps: with SQLite's 4 KiB twice as much goes to the disk, with 1 KiB a record no longer fits into a page.
+/// of its steps: with SQLite's 4 KiB 1.5 to 1.7 times as much goes to the disk, with 1 KiB many a record needs several.
 const PAGE_BYTES: u32 = 2048;
 /// What the log is cut down to after it was written back, in bytes.
 const LOG_KEPT_BYTES: i64 = 40 * 1024 * 1024;
@@ -117,7 +117,7 @@ fn prepare_writer(writer: &Connection, options: &SqliteOptions, path: &Path) -> 
     tune(writer, options.writer_cache_kib).map_err(fail)?;
     writer.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
     let page_bytes: u32 = writer.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(fail)?;
-    let pages = (i64::from(options.checkpoint_kib) * 1024) / i64::from(page_bytes.max(1));
+    let pages = (i64::from(options.checkpoint_kib) * 1024 / i64::from(page_bytes).max(1)).max(1);
     writer.pragma_update(None, "wal_autocheckpoint", pages).map_err(fail)?;
     writer.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES).map_err(fail)
 }
