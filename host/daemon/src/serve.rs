@@ -45,8 +45,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let secure = open_certificates(&config)?;
     let http_limits =
         ServerLimits { connections_max: config.http.connections_max, headers_max: config.http.headers_max };
-    let http_server = Server::bind(config.http.listen, secure.get("http").cloned(), http_limits.clone()).await?;
-    let admin_server = Server::bind(config.admin.listen, secure.get("admin").cloned(), http_limits).await?;
+    let http_server = Server::bind(config.http.listen, secure.get("http").cloned(), http_limits.clone())?;
+    let admin_server = Server::bind(config.admin.listen, secure.get("admin").cloned(), http_limits)?;
 
     let journal = open_store(&config).await?;
     let vault = Arc::new(Vault::open(&config.data_dir, journal.clone())?);

@@ -15,6 +15,7 @@ mod broker;
 mod embedded;
 mod events;
 mod external;
+mod listen;
 mod options;
 
 pub use broker::{Broker, BrokerError, BrokerStats, Delivery, DeliveryToken, Receipt};
@@ -26,4 +27,5 @@ pub use events::{
 pub use external::{
     ExternalConnection, ExternalError, ExternalEvents, ExternalOptions, Heard, Link, Published, TlsOptions,
 };
+pub use listen::listen;
 pub use options::{EmbeddedOptions, ListenerOptions, TlsAccept};

@@ -42,13 +42,8 @@ pub struct Server {
 
 impl Server {
     /// Binds the address. Port 0 takes a free one. With `tls` it speaks HTTPS.
-    pub async fn bind(
-        address: SocketAddr,
-        tls: Option<Arc<TlsListener>>,
-        limits: ServerLimits,
-    ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
+    pub fn bind(address: SocketAddr, tls: Option<Arc<TlsListener>>, limits: ServerLimits) -> anyhow::Result<Self> {
+        let listener = dragoman_mqtt::listen(address)
             .with_context(|| format!("cannot listen on {address} for HTTP; is another program using the port?"))?;
         Ok(Self { listener, tls, limits })
     }

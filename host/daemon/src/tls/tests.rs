@@ -336,7 +336,7 @@ async fn serve(
     listener: &Arc<TlsListener>,
 ) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     let limits = ServerLimits { connections_max: 10, headers_max: 64 };
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), Some(listener.clone()), limits).await.unwrap();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), Some(listener.clone()), limits).unwrap();
     let address = server.address().unwrap();
     let (stop, stopping) = watch::channel(false);
     let router = Router::new().route("/", get(|| async { "hello" }));

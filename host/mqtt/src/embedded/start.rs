@@ -8,6 +8,7 @@ use super::router::OnceRouter;
 use super::{hooks, lifecycle, restore, sweep};
 use crate::broker::BrokerError;
 use crate::events::{BrokerEvents, CloseReason};
+use crate::listen::{BACKLOG, listen};
 use crate::options::{EmbeddedOptions, ListenerOptions};
 use rmqtt::context::ServerContext;
 use rmqtt::hook::Register;
@@ -21,7 +22,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -79,7 +79,7 @@ async fn set_up(hub: Arc<Hub>, kept: Vec<crate::KeptSession>) -> Result<SetUp, B
         let mut address = bound.local_addr().map_err(|error| failed(&error))?;
         if listener.has_front() {
             let front = Front::new(hub.clone(), listener, address);
-            let outside = TcpListener::bind(listener.address).await.map_err(|error| failed(&error))?;
+            let outside = listen(listener.address).map_err(|error| failed(&error))?;
             address = outside.local_addr().map_err(|error| failed(&error))?;
             // As many more as may be looked at before the library refuses them with a word.
             let connections_max = hub.options.max_sessions.saturating_add(listener.max_handshakes);
@@ -157,6 +157,7 @@ fn bind(listener: &ListenerOptions, options: &EmbeddedOptions) -> Result<Listene
         .laddr(address)
         .nodelay(true)
         .reuseaddr(Some(true))
+        .backlog(BACKLOG.into())
         // With true, a client without user name would never be asked about.
         .allow_anonymous(false)
         .max_connections(options.max_sessions)
