@@ -121,9 +121,14 @@ fn deserialize(engine: &Engine, code: &[u8]) -> anyhow::Result<Component> {
 /// Writes beside and renames, so that no reader ever meets half a file.
 fn store(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let beside = file.with_extension(format!("{}.writing", mine()));
-    let mut writing = fs::File::create(&beside)?;
-    parts.iter().try_for_each(|part| writing.write_all(part))?;
-    fs::rename(&beside, file)
+    let written = fs::File::create(&beside)
+        .and_then(|mut writing| parts.iter().try_for_each(|part| writing.write_all(part)))
+        .and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        // A full disk must not become fuller with each try.
+        let _ = fs::remove_file(&beside);
+    }
+    written
 }
 
 /// A name that no other thread and no other process has for a file just now.
@@ -268,13 +273,22 @@ mod tests {
     #[test]
     fn several_threads_keep_code_in_one_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let (cache, engine) = (folder.path().join("cache"), Engine::default());
+        let cache = folder.path().join("cache");
         std::thread::scope(|scope| {
-            let kept = (0..8).map(|_| scope.spawn(|| (0..200).all(|_| prepare(&cache).is_ok())));
+            let keep = || prepare(&cache).is_ok() && store(&cache.join("d.compiled"), &[b"code"]).is_ok();
+            let kept = (0..8).map(|_| scope.spawn(move || (0..200).all(|_| keep())));
             assert!(kept.collect::<Vec<_>>().into_iter().all(|thread| thread.join().unwrap()));
         });
-        open(&engine, &cache, "d");
-        assert_eq!(files(&cache).len(), 1);
+        assert_eq!(files(&cache), [cache.join("d.compiled")]);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("d.compiled");
+        fs::create_dir(&taken).unwrap();
+        assert!(store(&taken, &[b"code"]).is_err());
+        assert_eq!(files(folder.path()), [taken]);
     }
 
     #[cfg(unix)]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 const END: &str = "wasm";
 const WRITING: &str = "writing";
@@ -32,8 +33,10 @@ pub(crate) fn keep(folder: &Path, digest: &str, wasm: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a file of a folder, which is made where it is not there: beside, brought to the disk and renamed, so that a kill
-/// leaves what was there or what was to be.
+/// leaves what was there or what was to be. One at a time: two may be about the same file.
 pub(crate) fn write_whole(folder: &Path, file: &Path, bytes: &[u8]) -> io::Result<()> {
+    static WRITES: Mutex<()> = Mutex::new(());
+    let _alone = WRITES.lock().unwrap_or_else(PoisonError::into_inner);
     fs::create_dir_all(folder)?;
     let beside = file.with_extension(WRITING);
     let mut writing = File::create(&beside)?;
