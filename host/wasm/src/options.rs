@@ -61,6 +61,8 @@ pub struct RuntimeOptions {
     /// Older versions of one plugin that open commands may hold, each with its code in memory; the next version waits.
     /// Default 32.
     pub older_versions_max: usize,
+    /// How long a start waits for files that it has to load, in milliseconds. Default 60 000.
+    pub start_wait_ms: u64,
     /// Where compiled code is kept, a folder that only the daemon may write (it is made with mode 0700, and refused
     /// when others may write to it). Default none: every start compiles every file.
     pub cache_dir: Option<PathBuf>,
@@ -97,6 +99,7 @@ impl Default for RuntimeOptions {
             compile_ms: 120_000,
             compile_memory_max_bytes: 2 << 30,
             older_versions_max: 32,
+            start_wait_ms: 60_000,
             cache_dir: None,
             kept_dir: None,
         }

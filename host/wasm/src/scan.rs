@@ -27,8 +27,6 @@ use std::time::{Duration, Instant};
 
 /// A file that is gone for this long is gone for good: one that is replaced by removing it and copying it anew is not.
 const GONE_AFTER: Duration = Duration::from_secs(1);
-/// How long a start waits for files that it has to load.
-const START_WITHIN: Duration = Duration::from_secs(60);
 /// How often a file is compiled whose compiler ended before its work was done; after that somebody has to touch it.
 const TRIES_MAX: u32 = 3;
 /// Before a version is asked again that could not go on with what is open: what it could not read may have ended.
@@ -74,8 +72,6 @@ struct Seen {
     contested: bool,
     /// What serves for this file: the newest contents, or the last good ones.
     serving: Option<Arc<Plugin>>,
-    /// Whether that served when the last run ended, and nothing has taken its place yet.
-    as_before: bool,
 }
 
 /// What one look came to.
@@ -222,7 +218,7 @@ impl Folder {
     /// What stands in the folder at a start is waited for, but not for as long as it may take: one file that is dear must
     /// not keep the gateway from its work.
     async fn wait_for_the_first(&mut self) {
-        let until = tokio::time::Instant::now() + START_WITHIN;
+        let until = tokio::time::Instant::now() + Duration::from_millis(self.loader.runtime.0.options.start_wait_ms);
         for seen in self.files.values_mut() {
             let Some(loading) = &mut seen.loading else { continue };
             // What is not over then is taken when it is.
@@ -243,7 +239,8 @@ impl Folder {
     /// Tells whether any came to serve.
     async fn settle_once(&mut self) -> bool {
         let mut any = false;
-        let names: Vec<_> = self.files.keys().cloned().collect();
+        let mut names: Vec<_> = self.files.keys().cloned().collect();
+        names.sort_by_cached_key(|file| self.is_new(file));
         for file in names {
             let Some(newest) = self.candidate(&file) else { continue };
             if self.conflict(&file, &newest).is_some() {
@@ -270,13 +267,17 @@ impl Folder {
         let newest = seen.newest.as_ref()?.as_ref().ok()?;
         let held_back = seen.held_back.as_ref().is_some_and(|(_, looked_at)| looked_at.elapsed() < CHECK_AGAIN_AFTER);
         // Before the commands of the last run are known, nobody can say whether it goes on with them.
-        let waits = held_back || (seen.as_before && !self.recovered);
+        let unknown = self.is_changed(file) && !self.recovered;
+        let waits = held_back || unknown || (self.is_new(file) && self.awaits_what_served());
         (!waits && seen.gone_since.is_none() && !seen.serves(newest)).then(|| Arc::clone(newest))
     }
 
     /// There must be room beside the versions that commands hold. And where a version of it serves that can stay, the new one
     /// must be able to go on with what that one left open.
     async fn check(&self, file: &Path, next: &Arc<Plugin>) -> Result<(), Refusal> {
+        if !self.is_new(file) {
+            return Ok(());
+        }
         let (shown, name, most) = (shown(file), next.name(), self.loader.runtime.0.options.older_versions_max);
         if self.older.all().filter(|older| older.name() == name && older.digest() != next.digest()).count() >= most {
             let reason = format!(
@@ -287,7 +288,7 @@ impl Folder {
             return Err(Refusal::new(LoadStep::Older, reason));
         }
         let mut serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
-        if !serving.any(|plugin| plugin.name() == next.name()) {
+        if !serving.any(|plugin| plugin.name() == next.name()) && !self.record.has(next.name()) {
             return Ok(());
         }
         let checked = self.asked.check(next).await;
@@ -298,13 +299,11 @@ impl Folder {
     fn serve(&mut self, file: &Path, newest: &Arc<Plugin>) {
         let others = self.files.iter_mut().filter(|(other, _)| other.as_path() != file);
         for (_, other) in others {
-            let taken_over = other.serving.take_if(|serving| serving.name() == newest.name());
-            other.as_before &= other.serving.is_some();
-            self.older.extend(taken_over);
+            self.older.extend(other.serving.take_if(|serving| serving.name() == newest.name()));
         }
         self.gone.remove(newest.name());
         if let Some(seen) = self.files.get_mut(file) {
-            (seen.held_back, seen.as_before) = (None, false);
+            seen.held_back = None;
             self.older.extend(seen.serving.replace(Arc::clone(newest)));
         }
         self.older.remove(newest);

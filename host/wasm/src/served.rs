@@ -44,7 +44,7 @@ impl Record {
     pub(crate) fn carry_over(&mut self, file: &str, from: &Self) {
         if let Some(served) = from.of(file)
             && !self.0.contains_key(file)
-            && !self.0.values().any(|other| other.plugin == served.plugin)
+            && !self.has(&served.plugin)
         {
             self.0.insert(file.to_owned(), served.clone());
         }
@@ -53,6 +53,11 @@ impl Record {
     /// The digests of all versions in it.
     pub(crate) fn digests(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(|served| &*served.digest)
+    }
+
+    /// Whether a version of that plugin is in it.
+    pub(crate) fn has(&self, plugin: &str) -> bool {
+        self.0.values().any(|served| served.plugin == plugin)
     }
 
     /// What served for a file.

@@ -48,7 +48,7 @@ impl Folder {
             match serving {
                 Ok(plugin) => {
                     if let Some(seen) = self.files.get_mut(&file) {
-                        (seen.serving, seen.as_before) = (Some(plugin), true);
+                        seen.serving = Some(plugin);
                     }
                 }
                 Err(why) => {
@@ -61,6 +61,28 @@ impl Folder {
                 }
             }
         }
+    }
+
+    /// Whether the newest contents of a file, if they are good, are not what served for it last.
+    pub(super) fn is_new(&self, file: &Path) -> bool {
+        let newest = self.files.get(file).and_then(|seen| seen.newest.as_ref()?.as_ref().ok());
+        let served = self.record.of(&shown(file));
+        !newest.is_some_and(|newest| served.is_some_and(|served| served.is(newest)))
+    }
+
+    /// The same, where something else served for it.
+    pub(super) fn is_changed(&self, file: &Path) -> bool {
+        self.is_new(file) && self.record.of(&shown(file)).is_some()
+    }
+
+    /// Whether something that served when the last run ended is still on its way: what is new must not take its name or its
+    /// claims before it is there.
+    pub(super) fn awaits_what_served(&self) -> bool {
+        self.files.iter().any(|(file, seen)| {
+            let served = self.record.of(&shown(file));
+            let is_loading = seen.loading.is_some() && seen.serving.is_none();
+            is_loading && served.is_some_and(|served| served.digest == seen.digest)
+        })
     }
 
     fn served_by(&self, file: &Path) -> Option<(PathBuf, Served)> {

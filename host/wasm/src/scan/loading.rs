@@ -47,15 +47,16 @@ impl Loader {
 
     /// Loads a version and keeps a copy of it.
     pub(super) async fn load(&self, file: &Path, wasm: Arc<[u8]>, digest: String) -> Loaded {
+        // It is never closed.
+        let turn = self.turns.acquire().await.ok();
         let plugin = self.load_only(file, &wasm, digest.clone()).await?;
+        drop(turn);
         self.keep(file, digest, wasm).await?;
         Ok(Arc::new(plugin))
     }
 
-    /// Loads a version of which there is a copy.
+    /// Loads a version of which there is a copy. It waits for no turn, because commands wait for it.
     pub(super) async fn load_only(&self, file: &Path, wasm: &Arc<[u8]>, digest: String) -> Result<Plugin, Refusal> {
-        // It is never closed.
-        let _turn = self.turns.acquire().await.ok();
         load(&self.runtime, file, wasm, digest, &self.options).await
     }
 

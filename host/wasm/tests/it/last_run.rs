@@ -138,6 +138,27 @@ async fn a_name_belongs_to_the_file_that_had_it_before_the_restart() {
     assert!(serving(&folder).is_some());
 }
 
+/// It is not waited for, and what is new is loaded before it.
+#[tokio::test]
+async fn what_served_and_takes_long_to_load_keeps_its_name() {
+    let place = Place::new();
+    let owner = place.ran_with("scripted.wasm", &scripted()).await;
+    // It was compiled elsewhere.
+    let cache_dir = || Some(place.0.path().join("compiled"));
+    let elsewhere = Place::new();
+    std::fs::write(elsewhere.file("a-claimant.wasm"), variant(scripted(), 1)).unwrap();
+    elsewhere.run_with(|options| options.cache_dir = cache_dir()).await;
+    std::fs::copy(elsewhere.file("a-claimant.wasm"), place.file("a-claimant.wasm")).unwrap();
+    let folder = place.run_with(|options| (options.start_wait_ms, options.cache_dir) = (0, cache_dir())).await;
+    let open = Open::attached_to(&folder);
+    open.leaves_unread("cannot go on with execution e1");
+    folder.recall(Vec::new()).await;
+    folder.recovered().await;
+    folder.rescan().await;
+    assert_eq!((serving(&folder), open.checks()), (Some(owner), 0), "it is no new version");
+    assert_eq!(refused(&folder), [("a-claimant.wasm".to_owned(), LoadStep::Claims)]);
+}
+
 /// Two files change places: what they hold goes on under the other name, while nothing runs and while something does.
 #[tokio::test]
 async fn two_files_that_were_swapped_serve_on() {

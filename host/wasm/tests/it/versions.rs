@@ -281,6 +281,9 @@ async fn versions_that_are_needed_are_there_again_after_a_start_and_others_are_f
     let folder = keeping(dir.path()).await;
     let first = folder.catalog().get("scripted").unwrap().digest().to_owned();
     assert_eq!(copies(dir.path()), [format!("{first}.wasm")], "kept before it is needed");
+    let open = Open::attached_to(&folder);
+    open.need(Some(&first));
+    folder.recovered().await;
     let second = put(&folder, &file, &variant(scripted(), 1)).await.get("scripted").unwrap().digest().to_owned();
     drop(folder);
 
