@@ -267,7 +267,7 @@ impl Folder {
         let newest = seen.newest.as_ref()?.as_ref().ok()?;
         let held_back = seen.held_back.as_ref().is_some_and(|(_, looked_at)| looked_at.elapsed() < CHECK_AGAIN_AFTER);
         // Before the commands of the last run are known, nobody can say whether it goes on with them.
-        let unknown = self.is_changed(file) && !self.recovered;
+        let unknown = seen.serving.is_some() && self.is_changed(file) && !self.recovered;
         let waits = held_back || unknown || (self.is_new(file) && self.awaits_what_served());
         (!waits && seen.gone_since.is_none() && !seen.serves(newest)).then(|| Arc::clone(newest))
     }
@@ -275,7 +275,10 @@ impl Folder {
     /// There must be room beside the versions that commands hold. And where a version of it serves that can stay, the new one
     /// must be able to go on with what that one left open.
     async fn check(&self, file: &Path, next: &Arc<Plugin>) -> Result<(), Refusal> {
-        if !self.is_new(file) {
+        let mut serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
+        let one_serves = serving.any(|plugin| plugin.name() == next.name());
+        // What served before the restart is no new version beside those that commands hold.
+        if !one_serves && !self.is_new(file) {
             return Ok(());
         }
         let (shown, name, most) = (shown(file), next.name(), self.loader.runtime.0.options.older_versions_max);
@@ -287,8 +290,7 @@ impl Folder {
             );
             return Err(Refusal::new(LoadStep::Older, reason));
         }
-        let mut serving = self.files.values().filter_map(|seen| seen.serving.as_ref());
-        if !serving.any(|plugin| plugin.name() == next.name()) && !self.record.has(next.name()) {
+        if !one_serves {
             return Ok(());
         }
         let checked = self.asked.check(next).await;

@@ -79,9 +79,10 @@ impl Folder {
     /// claims before it is there.
     pub(super) fn awaits_what_served(&self) -> bool {
         self.files.iter().any(|(file, seen)| {
-            let served = self.record.of(&shown(file));
-            let is_loading = seen.loading.is_some() && seen.serving.is_none();
-            is_loading && served.is_some_and(|served| served.digest == seen.digest)
+            let served = self.record.of(&shown(file)).filter(|_| seen.serving.is_none());
+            let is_loading = served.is_some_and(|served| seen.loading.is_some() && seen.digest == served.digest);
+            // It could not be loaded for now.
+            is_loading || (served.is_some() && seen.stamp.is_none() && seen.tries > 0)
         })
     }
 
